@@ -1,0 +1,134 @@
+// Package settings reads the environment of the functions. docs/operations.md
+// lists every variable; a test keeps template.yaml in step with the structs.
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/caarlos0/env/v11"
+)
+
+// Common is what every function needs.
+type Common struct {
+	StartedByPrefix string `env:"STARTED_BY_PREFIX,required,notEmpty"`
+	TopicARN        string `env:"TOPIC_ARN,required,notEmpty"`
+	TextTopicARN    string `env:"TEXT_TOPIC_ARN"`
+}
+
+// Launcher is the environment of functions/launcher.
+type Launcher struct {
+	Common
+	Cluster        string   `env:"CLUSTER,required,notEmpty"`
+	TaskDefinition string   `env:"TASK_DEFINITION"`
+	Subnets        []string `env:"SUBNETS"`
+	SecurityGroups []string `env:"SECURITY_GROUPS"`
+	AssignPublicIP string   `env:"ASSIGN_PUBLIC_IP" envDefault:"DISABLED"`
+	LaunchType     string   `env:"LAUNCH_TYPE" envDefault:"FARGATE"`
+}
+
+// Collector is the environment of functions/collector.
+type Collector struct {
+	Common
+	LogLines int `env:"LOG_LINES" envDefault:"50"`
+}
+
+// Load reads environ (as os.Environ returns it) into a settings struct and
+// names everything that is missing or bad in one error.
+func Load[T any](environ []string) (T, error) {
+	settings, err := env.ParseAsWithOptions[T](env.Options{
+		Environment: env.ToMap(environ),
+		// CloudFormation cannot leave a variable out, only empty.
+		SetDefaultsForZeroValuesOnly: true,
+	})
+	problems := describe(err)
+	if c, ok := any(&settings).(interface{ check() []string }); ok {
+		problems = append(problems, c.check()...)
+	}
+	if len(problems) > 0 {
+		return settings, fmt.Errorf("settings (environment variables of the function): %s", strings.Join(problems, "; "))
+	}
+	return settings, nil
+}
+
+func describe(err error) []string {
+	if err == nil {
+		return nil
+	}
+	all, ok := errors.AsType[env.AggregateError](err)
+	if !ok {
+		return []string{err.Error()}
+	}
+	var problems []string
+	for _, e := range all.Errors {
+		problems = append(problems, e.Error())
+	}
+	return problems
+}
+
+var (
+	startedBy = regexp.MustCompile(`^[A-Za-z0-9/_-]{1,127}$`)
+	topicARN  = regexp.MustCompile(`^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:.+$`)
+)
+
+func (c *Common) check() []string {
+	var problems []string
+	if c.StartedByPrefix != "" && !startedBy.MatchString(c.StartedByPrefix) {
+		problems = append(problems, fmt.Sprintf("STARTED_BY_PREFIX: %q has characters that startedBy of an ECS task does not take (letters, digits, - _ /), or more than 127", c.StartedByPrefix))
+	}
+	for _, topic := range []struct{ name, arn string }{{"TOPIC_ARN", c.TopicARN}, {"TEXT_TOPIC_ARN", c.TextTopicARN}} {
+		if topic.arn != "" && !topicARN.MatchString(topic.arn) {
+			problems = append(problems, fmt.Sprintf("%s: %q is not the ARN of an SNS topic", topic.name, topic.arn))
+		}
+	}
+	return problems
+}
+
+func (l *Launcher) check() []string {
+	problems := l.Common.check()
+	problems = append(problems, oneOf("ASSIGN_PUBLIC_IP", l.AssignPublicIP, "ENABLED", "DISABLED")...)
+	return append(problems, oneOf("LAUNCH_TYPE", l.LaunchType, "FARGATE", "EC2", "EXTERNAL", "CLUSTER")...)
+}
+
+func (c *Collector) check() []string {
+	problems := c.Common.check()
+	if c.LogLines < 0 || c.LogLines > 1000 {
+		problems = append(problems, fmt.Sprintf("LOG_LINES: %d is not from 0 to 1000", c.LogLines))
+	}
+	return problems
+}
+
+func oneOf(name, value string, allowed ...string) []string {
+	for _, a := range allowed {
+		if value == a {
+			return nil
+		}
+	}
+	return []string{fmt.Sprintf("%s: %q is not one of %s", name, value, strings.Join(allowed, ", "))}
+}
+
+// AWS makes the SDK's configuration from the environment alone, which is all
+// that Lambda gives a function. config.LoadDefaultConfig would add the clients
+// of every other credential source, 1.4 MB of each binary.
+func AWS() (aws.Config, error) {
+	source, err := config.NewEnvConfig()
+	if err != nil {
+		return aws.Config{}, fmt.Errorf("read the AWS SDK's environment variables: %w", err)
+	}
+	if source.Region == "" || !source.Credentials.HasKeys() {
+		return aws.Config{}, errors.New("AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set; Lambda sets them, elsewhere set them yourself")
+	}
+	return aws.Config{
+		Region:           source.Region,
+		Credentials:      credentials.StaticCredentialsProvider{Value: source.Credentials},
+		ConfigSources:    []any{source},
+		RetryMode:        source.RetryMode,
+		RetryMaxAttempts: source.RetryMaxAttempts,
+		AppID:            source.AppID,
+	}, nil
+}
