@@ -365,10 +365,13 @@ func contains(list []string, s string) bool {
 }
 
 // wireName is the member's name in JSON: ECS and Logs write the SDK's field
-// names with a small first letter.
+// names with a small first letter. A json tag says otherwise.
 func wireName(f reflect.StructField) string {
 	if !f.IsExported() || f.Name == "ResultMetadata" {
 		return ""
+	}
+	if name := f.Tag.Get("json"); name != "" {
+		return name
 	}
 	first, size := utf8.DecodeRuneInString(f.Name)
 	return string(unicode.ToLower(first)) + f.Name[size:]
@@ -395,6 +398,9 @@ func names(t reflect.Type) []string {
 
 // nearest returns the candidate that a typing mistake turned into name, or "".
 func nearest(name string, candidates []string) string {
+	if len(name) > 64 {
+		return "" // no typing mistake
+	}
 	best, bestDistance := "", 1+len(name)/3
 	for _, c := range candidates {
 		if distance := editDistance(strings.ToLower(name), strings.ToLower(c)); distance <= bestDistance {

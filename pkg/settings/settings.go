@@ -123,12 +123,16 @@ func AWS() (aws.Config, error) {
 	if source.Region == "" || !source.Credentials.HasKeys() {
 		return aws.Config{}, errors.New("AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set; Lambda sets them, elsewhere set them yourself")
 	}
-	return aws.Config{
+	cfg := aws.Config{
 		Region:           source.Region,
 		Credentials:      credentials.StaticCredentialsProvider{Value: source.Credentials},
 		ConfigSources:    []any{source},
 		RetryMode:        source.RetryMode,
 		RetryMaxAttempts: source.RetryMaxAttempts,
 		AppID:            source.AppID,
-	}, nil
+	}
+	if ignore := source.IgnoreConfiguredEndpoints; source.BaseEndpoint != "" && (ignore == nil || !*ignore) {
+		cfg.BaseEndpoint = &source.BaseEndpoint
+	}
+	return cfg, nil
 }

@@ -1,0 +1,200 @@
+// Package job is the job payload: what a schedule or an event hands to the
+// launcher, how it is checked, and what identifies the run that it asks for.
+// docs/payload.md is its manual.
+package job
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"errand/pkg/awsjson"
+)
+
+// DetailType is the detail-type of the EventBridge events that carry a payload
+// as their detail.
+const DetailType = "Errand Job"
+
+// Payload is the input of the launcher. Where ECS RunTask has a field of the
+// same name, it means the same.
+type Payload struct {
+	Job            string
+	Command        []string
+	Container      string
+	Environment    map[string]string
+	TaskDefinition string
+	Service        string
+	Cluster        string
+	Overrides      *types.TaskOverride
+
+	LaunchType               types.LaunchType
+	CapacityProviderStrategy []types.CapacityProviderStrategyItem
+	PlatformVersion          string
+	NetworkConfiguration     *types.NetworkConfiguration
+	PlacementConstraints     []types.PlacementConstraint
+	PlacementStrategy        []types.PlacementStrategy
+	Group                    string
+	Tags                     []types.Tag
+	PropagateTags            types.PropagateTags
+	EnableExecuteCommand     bool
+	VolumeConfigurations     []types.TaskVolumeConfiguration
+
+	ScheduledTime time.Time
+	RunID         string `json:"runId"`
+	LogLines      *int
+
+	// Part of the payload's language, but not built yet: refused, so that
+	// nobody believes that a job is watched when it is not.
+	Timeout any
+	Retry   any
+	Overlap any
+}
+
+// Invalid says everything that is wrong with a payload.
+type Invalid []string
+
+func (e Invalid) Error() string { return "the job payload is refused: " + strings.Join(e, "; ") }
+
+// Decode reads a payload, bare or as the detail of an "Errand Job" event, and
+// returns the event's id in the latter case. The error is an Invalid that names
+// every bad field; the payload then holds what could be read all the same, so
+// that the refusal can name its job.
+func Decode(raw []byte) (Payload, string, error) {
+	var p Payload
+	payload, eventID, problem := unwrap(raw)
+	if problem != "" {
+		return p, eventID, Invalid{problem}
+	}
+	var problems Invalid
+	for _, bad := range awsjson.Decode(payload, &p) {
+		problems = append(problems, bad.String())
+	}
+	problems = append(problems, p.check()...)
+	if problems != nil {
+		return p, eventID, problems
+	}
+	return p, eventID, nil
+}
+
+// unwrap takes the payload out of an EventBridge event.
+func unwrap(raw []byte) (payload []byte, eventID, problem string) {
+	var event struct {
+		ID         string          `json:"id"`
+		Source     string          `json:"source"`
+		DetailType *string         `json:"detail-type"`
+		Detail     json.RawMessage `json:"detail"`
+	}
+	// What does not decode as an event is a bare payload, and as such it gets
+	// the better message.
+	if err := json.Unmarshal(raw, &event); err != nil || event.DetailType == nil {
+		return raw, "", ""
+	}
+	if *event.DetailType != DetailType {
+		return nil, event.ID, fmt.Sprintf(
+			"this is an EventBridge event with detail-type %q of source %q, not a job payload; send detail-type %q, or give the rule an input transformer that produces a payload",
+			*event.DetailType, event.Source, DetailType)
+	}
+	if event.Detail == nil {
+		return nil, event.ID, "detail: required, it is the job payload of an event with detail-type " + DetailType
+	}
+	return event.Detail, event.ID, ""
+}
+
+var (
+	jobName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+	runID   = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,128}$`)
+)
+
+// check returns what is wrong beyond the types.
+func (p *Payload) check() []string {
+	var problems []string
+	bad := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+
+	switch {
+	case p.Job == "":
+		bad("job: required, the job's name")
+	case !jobName.MatchString(p.Job):
+		bad("job: %q must be 1 to 64 letters, digits, - or _", p.Job)
+	}
+	if p.Command != nil && len(p.Command) == 0 {
+		bad("command: is empty; leave it out to run the container's own command")
+	}
+	if p.Service != "" && p.TaskDefinition != "" {
+		bad("service: excludes taskDefinition, since the service's own is taken; give one of the two")
+	}
+	if p.LaunchType != "" && p.CapacityProviderStrategy != nil {
+		bad("launchType: excludes capacityProviderStrategy; give one of the two")
+	}
+	if p.PropagateTags == types.PropagateTagsService {
+		bad("propagateTags: %q is for services; RunTask takes TASK_DEFINITION or NONE", p.PropagateTags)
+	}
+	if n := p.NetworkConfiguration; n != nil && (n.AwsvpcConfiguration == nil || len(n.AwsvpcConfiguration.Subnets) == 0) {
+		bad("networkConfiguration: needs awsvpcConfiguration with at least one of subnets")
+	}
+	if p.RunID != "" && !runID.MatchString(p.RunID) {
+		bad("runId: %q must be 1 to 128 letters, digits or one of - _ . :", p.RunID)
+	}
+	if p.LogLines != nil && (*p.LogLines < 0 || *p.LogLines > 1000) {
+		bad("logLines: %d must be from 0 to 1000", *p.LogLines)
+	}
+	for _, field := range []struct {
+		name  string
+		value any
+	}{{"timeout", p.Timeout}, {"retry", p.Retry}, {"overlap", p.Overlap}} {
+		if field.value != nil {
+			bad("%s: not supported yet; leave it out", field.name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Environment)) {
+		problems = append(problems, checkVariable("environment", name)...)
+	}
+	return append(problems, p.checkOverrides()...)
+}
+
+func (p *Payload) checkOverrides() []string {
+	if p.Overrides == nil {
+		return nil
+	}
+	var problems []string
+	seen := map[string]bool{}
+	for i, c := range p.Overrides.ContainerOverrides {
+		path := fmt.Sprintf("overrides.containerOverrides[%d]", i)
+		name := aws.ToString(c.Name)
+		if name == "" {
+			problems = append(problems, path+".name: required, the container to override")
+		}
+		if seen[name] {
+			problems = append(problems, fmt.Sprintf("%s.name: container %s is overridden twice; put both into one", path, name))
+		}
+		seen[name] = true
+		set := map[string]bool{}
+		for j, variable := range c.Environment {
+			name := aws.ToString(variable.Name)
+			if set[name] {
+				problems = append(problems, fmt.Sprintf("%s.environment[%d].name: %s is set twice", path, j, name))
+			}
+			set[name] = true
+			problems = append(problems, checkVariable(fmt.Sprintf("%s.environment[%d]", path, j), name)...)
+		}
+	}
+	return problems
+}
+
+func checkVariable(path, name string) []string {
+	switch {
+	case name == "":
+		return []string{path + ": a variable without a name"}
+	case strings.ContainsAny(name, "=\x00"):
+		return []string{fmt.Sprintf("%s: %q is not the name of an environment variable", path, name)}
+	case strings.HasPrefix(name, reserved):
+		return []string{fmt.Sprintf("%s: %s is reserved; variables beginning with %s are errand's own", path, name, reserved)}
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+// Package notify publishes results to Amazon SNS: the JSON form for programs,
+// the text form for people, both with the attributes that filter policies
+// select by.
+package notify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sns/types"
+
+	"errand/pkg/result"
+)
+
+// maxMessage is SNS's limit in bytes for the body, the attribute names, types
+// and values together (https://docs.aws.amazon.com/sns/latest/api/API_Publish.html).
+// Messages stay under it.
+const maxMessage = 262_144 - 1
+
+// Publisher sends messages; *sns.Client is one.
+type Publisher interface {
+	Publish(context.Context, *sns.PublishInput, ...func(*sns.Options)) (*sns.PublishOutput, error)
+}
+
+// Notifier publishes results.
+type Notifier struct {
+	sns       Publisher
+	topic     string
+	textTopic string
+}
+
+// New makes a Notifier that publishes the JSON form to topic and the text form
+// to textTopic, unless that is empty.
+func New(p Publisher, topic, textTopic string) *Notifier {
+	return &Notifier{p, topic, textTopic}
+}
+
+// Retryer adds to the SDK's retryer the two passing errors of SNS that it does
+// not know.
+func Retryer(o *sns.Options) {
+	o.Retryer = retry.AddWithErrorCodes(retry.NewStandard(), "KMSThrottling", "KMSThrottlingException", "Throttled")
+}
+
+// Publish sends r to every topic. A failure at one topic does not keep the
+// other from being told; the error then makes the invocation fail, so that
+// Lambda tries again and, at last, keeps the event in the dead-letter queue.
+func (n *Notifier) Publish(ctx context.Context, r result.Result) error {
+	attributes, size := attributes(r)
+	room := maxMessage - size
+	err := n.publish(ctx, n.topic, &sns.PublishInput{
+		Message:           aws.String(string(r.JSON(room))),
+		MessageAttributes: attributes,
+	})
+	if n.textTopic == "" {
+		return err
+	}
+	return errors.Join(err, n.publish(ctx, n.textTopic, &sns.PublishInput{
+		Subject:           aws.String(r.Subject()),
+		Message:           aws.String(r.Text(room)),
+		MessageAttributes: attributes,
+	}))
+}
+
+func (n *Notifier) publish(ctx context.Context, topic string, in *sns.PublishInput) error {
+	in.TopicArn = aws.String(topic)
+	if _, err := n.sns.Publish(ctx, in); err != nil {
+		return fmt.Errorf("publish the result to %s: %w", topic, err)
+	}
+	return nil
+}
+
+// maxAttribute keeps attribute values of refused payloads to a length that
+// filter policies can match.
+const maxAttribute = 256
+
+// attributes are the message attributes and their size. SNS refuses empty
+// values.
+func attributes(r result.Result) (map[string]types.MessageAttributeValue, int) {
+	all := map[string]types.MessageAttributeValue{}
+	size := 0
+	add := func(name, kind, value string) {
+		if value == "" || len(value) > maxAttribute {
+			return
+		}
+		all[name] = types.MessageAttributeValue{DataType: aws.String(kind), StringValue: aws.String(value)}
+		size += len(name) + len(kind) + len(value)
+	}
+	add("job", "String", r.Job)
+	add("status", "String", string(r.Status))
+	add("outcome", "String", r.Status.Outcome())
+	add("method", "String", r.Method)
+	add("cluster", "String", r.Cluster)
+	if r.ExitCode != nil {
+		add("exitCode", "Number", strconv.Itoa(*r.ExitCode))
+	}
+	return all, size
+}

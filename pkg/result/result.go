@@ -1,0 +1,282 @@
+// Package result is what subscribers receive: how one run ended, as JSON for
+// programs and as text for people. docs/payload.md lists the fields.
+package result
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Schema names the JSON form and its version.
+const Schema = "errand/result/v1"
+
+// MethodRunTask is the method of runs that are ECS tasks of their own.
+const MethodRunTask = "run-task"
+
+// Status is how a run ended.
+type Status string
+
+// Every status there is.
+const (
+	Succeeded    Status = "SUCCEEDED"     // the container exited with 0 by itself
+	Failed       Status = "FAILED"        // it exited with another code, or ran and left none
+	TimedOut     Status = "TIMED_OUT"     // it was stopped because its timeout was over
+	StartFailed  Status = "START_FAILED"  // the task stopped before the container ran
+	Stopped      Status = "STOPPED"       // a person or another program stopped it
+	Interrupted  Status = "INTERRUPTED"   // Spot, host or platform took it away
+	LaunchFailed Status = "LAUNCH_FAILED" // ECS would not start it
+	Rejected     Status = "REJECTED"      // the payload is wrong
+	Skipped      Status = "SKIPPED"       // the previous run was still going
+	Lost         Status = "LOST"          // started, and ECS no longer knows how it ended
+)
+
+// Outcome sums a status up for filters: success, failure or skipped.
+func (s Status) Outcome() string {
+	switch s {
+	case Succeeded:
+		return "success"
+	case Skipped:
+		return "skipped"
+	}
+	return "failure"
+}
+
+// Result is how one run ended. What is not known is left at its zero value and
+// is absent from both forms.
+type Result struct {
+	Job            string
+	RunID          string
+	Attempt        int
+	Method         string
+	Status         Status
+	Reason         string // one sentence for a person
+	ExitCode       *int
+	Command        []string
+	Cluster        string
+	TaskARN        string
+	TaskDefinition string
+	Container      string
+	Containers     []Container
+	StopCode       string
+	StoppedReason  string
+	ScheduledTime  time.Time
+	CreatedAt      time.Time
+	StartedAt      time.Time
+	StoppedAt      time.Time
+	Log            *Log
+}
+
+// Container is one container of the task.
+type Container struct {
+	Name      string `json:"name"`
+	ExitCode  *int   `json:"exitCode,omitempty"`
+	Essential *bool  `json:"essential,omitempty"`
+}
+
+// LogStatus says what became of the log excerpt.
+type LogStatus string
+
+// Every log status there is.
+const (
+	LogOK          LogStatus = "ok"
+	LogEmpty       LogStatus = "empty"       // the stream is there, nothing is in it
+	LogMissing     LogStatus = "missing"     // there is no stream
+	LogUnsupported LogStatus = "unsupported" // not awslogs; Note has the driver's name
+	LogDenied      LogStatus = "denied"
+	LogError       LogStatus = "error"
+)
+
+// Log is the end of the container's log.
+type Log struct {
+	Status LogStatus `json:"status"`
+	Note   string    `json:"note,omitempty"`
+	Group  string    `json:"group,omitempty"`
+	Stream string    `json:"stream,omitempty"`
+	Region string    `json:"region,omitempty"`
+	Lines  []string  `json:"lines,omitempty"`
+	// Truncated says that there is more before the lines.
+	Truncated *bool `json:"truncated,omitempty"`
+	// Settled says that the end of the log did not change between two reads.
+	Settled *bool  `json:"settled,omitempty"`
+	URL     string `json:"url,omitempty"`
+}
+
+// Duration is how long the task ran, and false if it is not known.
+func (r Result) Duration() (time.Duration, bool) {
+	if r.StartedAt.IsZero() || r.StoppedAt.Before(r.StartedAt) {
+		return 0, false
+	}
+	return r.StoppedAt.Sub(r.StartedAt), true
+}
+
+// wire is the JSON form; its order is the order of the document.
+type wire struct {
+	Schema          string      `json:"schema"`
+	Job             string      `json:"job,omitempty"`
+	RunID           string      `json:"runId,omitempty"`
+	Attempt         int         `json:"attempt,omitempty"`
+	Method          string      `json:"method"`
+	Status          Status      `json:"status"`
+	Outcome         string      `json:"outcome"`
+	Reason          string      `json:"reason,omitempty"`
+	WillRetry       bool        `json:"willRetry"`
+	ExitCode        *int        `json:"exitCode,omitempty"`
+	Command         []string    `json:"command,omitempty"`
+	Cluster         string      `json:"cluster,omitempty"`
+	TaskARN         string      `json:"taskArn,omitempty"`
+	TaskDefinition  string      `json:"taskDefinition,omitempty"`
+	Container       string      `json:"container,omitempty"`
+	Containers      []Container `json:"containers,omitempty"`
+	StopCode        string      `json:"stopCode,omitempty"`
+	StoppedReason   string      `json:"stoppedReason,omitempty"`
+	ScheduledTime   time.Time   `json:"scheduledTime,omitzero"`
+	CreatedAt       time.Time   `json:"createdAt,omitzero"`
+	StartedAt       time.Time   `json:"startedAt,omitzero"`
+	StoppedAt       time.Time   `json:"stoppedAt,omitzero"`
+	DurationSeconds *float64    `json:"durationSeconds,omitempty"`
+	Log             *Log        `json:"log,omitempty"`
+}
+
+// JSON is the result for programs, in at most limit bytes. What does not fit is
+// cut from the beginning of the log, never from its end or from the verdict.
+// Those two may need 128 KiB when every field is as long as it may be.
+func (r Result) JSON(limit int) []byte {
+	r = r.bounded()
+	w := wire{
+		Schema: Schema, Job: r.Job, RunID: r.RunID, Attempt: r.Attempt, Method: r.Method,
+		Status: r.Status, Outcome: r.Status.Outcome(), Reason: r.Reason, ExitCode: r.ExitCode,
+		Command: r.Command, Cluster: r.Cluster, TaskARN: r.TaskARN, TaskDefinition: r.TaskDefinition,
+		Container: r.Container, Containers: r.Containers, StopCode: r.StopCode, StoppedReason: r.StoppedReason,
+		ScheduledTime: r.ScheduledTime, CreatedAt: r.CreatedAt, StartedAt: r.StartedAt, StoppedAt: r.StoppedAt,
+		Log: r.Log,
+	}
+	if d, ok := r.Duration(); ok {
+		seconds := math.Round(d.Seconds()*10) / 10
+		w.DurationSeconds = &seconds
+	}
+	if r.Log == nil {
+		return marshal(w)
+	}
+	// The log is fitted into what the rest leaves.
+	log := *r.Log
+	log.Lines, w.Log = nil, &log
+	room := limit - len(marshal(w)) - len(`"lines":[],`)
+	var cut bool
+	log.Lines, cut = fit(r.Log.Lines, room, func(line string) int { return jsonSize(line) + len(",") })
+	if cut {
+		log.Truncated = &cut
+	}
+	return marshal(w)
+}
+
+// marshal writes JSON without the HTML escapes, which would make <, > and &
+// six times as long.
+func marshal(v any) []byte {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	// Strings, numbers and times of AWS's making cannot fail.
+	_ = enc.Encode(v)
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n"))
+}
+
+// jsonSize is len(marshal(s)) for valid UTF-8, without writing it.
+func jsonSize(s string) int {
+	n := len(s) + len(`""`)
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"', c == '\\', c == '\b', c == '\f', c == '\n', c == '\r', c == '\t':
+			n++
+		case c < ' ':
+			n += len(`\u0000`) - 1
+		case c == 0xE2 && (strings.HasPrefix(s[i:], "\u2028") || strings.HasPrefix(s[i:], "\u2029")):
+			n += len(`\u2028`) - len("\u2028")
+		}
+	}
+	return n
+}
+
+// cutMark stands where the beginning of something was cut off.
+const cutMark = "…"
+
+// fit keeps the last lines whose sizes sum up to at most room. The first line
+// that does not fit keeps its end. cut says whether anything is missing.
+func fit(lines []string, room int, size func(string) int) (kept []string, cut bool) {
+	for i := len(lines) - 1; i >= 0; i-- {
+		n := size(lines[i])
+		if n <= room {
+			room -= n
+			continue
+		}
+		if end := tail(lines[i], room, size); end != "" {
+			return append([]string{end}, lines[i+1:]...), true
+		}
+		return lines[i+1:], true
+	}
+	return lines, false
+}
+
+// tail is the longest end of line that, with cutMark before it, has a size of
+// at most room; "" if not even one character fits.
+func tail(line string, room int, size func(string) int) string {
+	// Bytes never have a smaller size than one, so the end cannot be longer.
+	start := max(0, len(line)-max(0, room))
+	for start < len(line) {
+		for start < len(line) && !utf8.RuneStart(line[start]) {
+			start++
+		}
+		over := size(cutMark+line[start:]) - room
+		if over <= 0 {
+			return cutMark + line[start:]
+		}
+		// A byte has a size of at most six (\u0000), so this never skips an end
+		// that would fit.
+		start += max(1, over/6)
+	}
+	return ""
+}
+
+// Bounds, in bytes, of what comes from outside without a bound that fits: a
+// refused payload may hold anything.
+const (
+	maxName    = 1 << 10
+	maxReason  = 4 << 10
+	maxCommand = 8 << 10
+)
+
+// bounded cuts the fields whose length others decide. They keep their
+// beginning: names and reasons say the most there.
+func (r Result) bounded() Result {
+	for _, field := range []*string{
+		&r.Job, &r.RunID, &r.Cluster, &r.TaskARN, &r.TaskDefinition, &r.Container, &r.StopCode, &r.StoppedReason,
+	} {
+		*field = head(*field, maxName)
+	}
+	r.Reason = head(r.Reason, maxReason)
+	room := maxCommand
+	for i, arg := range r.Command {
+		if len(arg) > room || i >= maxCommand/4 {
+			r.Command = append(append([]string{}, r.Command[:i]...), head(arg, room))
+			break
+		}
+		room -= len(arg)
+	}
+	return r
+}
+
+// head keeps the beginning of s, at most limit bytes and the mark, in valid
+// UTF-8.
+func head(s string, limit int) string {
+	s = strings.ToValidUTF8(s, string(utf8.RuneError))
+	if len(s) <= limit {
+		return s
+	}
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return s[:limit] + cutMark
+}

@@ -1,0 +1,242 @@
+package result
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// maxSubject is SNS's limit for a subject: fewer than 100 characters.
+const maxSubject = 99
+
+// Subject is the e-mail's subject: status and job first, ASCII, at most 99
+// characters, as SNS takes it.
+func (r Result) Subject() string {
+	r = r.bounded()
+	name := r.Job
+	if name == "" {
+		name = "(no job name)"
+	}
+	what := r.Reason
+	if r.ExitCode != nil && (r.Status == Succeeded || r.Status == Failed) {
+		what = fmt.Sprintf("exit code %d", *r.ExitCode)
+	}
+	if d, ok := r.Duration(); ok {
+		what += " after " + duration(d)
+	}
+	subject := ascii(fmt.Sprintf("%s %s: %s", r.Status, name, what))
+	if len(subject) > maxSubject {
+		subject = subject[:maxSubject-3] + "..."
+	}
+	return subject
+}
+
+// ascii replaces what SNS may refuse in a subject.
+func ascii(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case r < ' ' || r == 0x7F:
+			return -1
+		case r > 0x7F:
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// Text is the result for people, in at most limit bytes: what happened, why,
+// the last lines of the log, and where to look further. Like JSON, it gives up
+// the beginning of the log first.
+func (r Result) Text(limit int) string {
+	r = r.bounded()
+	above, below := r.textAbove(), r.textBelow()
+	if r.Log == nil || len(r.Log.Lines) == 0 {
+		return above + r.logSentence() + below
+	}
+	const end = "----- end of the log -----\n\n"
+	// The heading is longest when something is missing.
+	room := limit - len(above) - len(below) - len(logHeading(len(r.Log.Lines), true)) - len(end)
+	lines, cut := fit(r.Log.Lines, room, func(line string) int { return len(line) + len("\n") })
+	var text strings.Builder
+	text.Grow(limit - room + sum(lines))
+	text.WriteString(above)
+	text.WriteString(logHeading(len(lines), cut || r.Log.Truncated != nil && *r.Log.Truncated))
+	for _, line := range lines {
+		text.WriteString(line)
+		text.WriteByte('\n')
+	}
+	text.WriteString(end)
+	text.WriteString(below)
+	return text.String()
+}
+
+func sum(lines []string) int {
+	n := 0
+	for _, line := range lines {
+		n += len(line) + 1
+	}
+	return n
+}
+
+func logHeading(lines int, more bool) string {
+	what := fmt.Sprintf("last %d lines of the log", lines)
+	switch {
+	case !more && lines == 1:
+		what = "the log, 1 line"
+	case !more:
+		what = fmt.Sprintf("the log, %d lines", lines)
+	case lines == 1:
+		what = "last line of the log"
+	}
+	return "----- " + what + " -----\n"
+}
+
+// logSentence stands where the lines would.
+func (r Result) logSentence() string {
+	if r.Log == nil {
+		return ""
+	}
+	note := r.Log.Note
+	if note != "" {
+		note = " (" + note + ")"
+	}
+	sentence := ""
+	switch r.Log.Status {
+	case LogOK: // with no lines asked for
+		return ""
+	case LogEmpty:
+		sentence = "The log is empty: the command wrote nothing."
+	case LogMissing:
+		sentence = "There is no log" + note + "."
+	case LogUnsupported:
+		sentence = "The log is not in CloudWatch Logs: the container's log driver is " + r.Log.Note + ", not awslogs."
+	case LogDenied:
+		sentence = "The log could not be read: access denied" + note + "."
+	case LogError:
+		sentence = "The log could not be read" + note + "."
+	}
+	return sentence + "\n\n"
+}
+
+// textAbove is what stands before the log.
+func (r Result) textAbove() string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s %s", mark(r.Status), r.Status)
+	if r.Job != "" {
+		text.WriteString("  " + r.Job)
+	}
+	text.WriteString("\n")
+	if r.Reason != "" {
+		text.WriteString(upperFirst(r.Reason) + "\n")
+	}
+	text.WriteString("\n")
+	table := rows{&text}
+	if len(r.Command) > 0 {
+		table.row("Command", ShellJoin(r.Command))
+	}
+	if !r.ScheduledTime.IsZero() {
+		table.row("Due", stamp(r.ScheduledTime))
+	}
+	if !r.StartedAt.IsZero() {
+		table.row("Started", stamp(r.StartedAt))
+	}
+	if !r.StoppedAt.IsZero() {
+		table.row("Ended", stamp(r.StoppedAt))
+	}
+	if d, ok := r.Duration(); ok {
+		table.row("Ran for", duration(d))
+	}
+	if len(r.Containers) > 1 {
+		var codes []string
+		for _, c := range r.Containers {
+			code := "no exit code"
+			if c.ExitCode != nil {
+				code = fmt.Sprint(*c.ExitCode)
+			}
+			codes = append(codes, c.Name+" "+code)
+		}
+		table.row("Exits", strings.Join(codes, ", "))
+	}
+	text.WriteString("\n")
+	return text.String()
+}
+
+// textBelow is what stands after the log: where to look further.
+func (r Result) textBelow() string {
+	var text strings.Builder
+	table := rows{&text}
+	if r.Log != nil && r.Log.URL != "" {
+		table.row("Log", r.Log.URL)
+	}
+	if r.TaskARN != "" {
+		table.row("Task", path.Base(r.TaskARN))
+	}
+	if r.Cluster != "" {
+		table.row("Cluster", path.Base(r.Cluster))
+	}
+	if r.TaskDefinition != "" {
+		table.row("Runs", path.Base(r.TaskDefinition))
+	}
+	if r.RunID != "" {
+		run := r.RunID
+		if r.Attempt > 1 {
+			run += fmt.Sprintf(", attempt %d", r.Attempt)
+		}
+		table.row("Run", run)
+	}
+	return text.String()
+}
+
+// rows writes "Name      value" lines.
+type rows struct{ text *strings.Builder }
+
+func (t rows) row(name, value string) { fmt.Fprintf(t.text, "%-9s %s\n", name, value) }
+
+func mark(s Status) string {
+	switch s.Outcome() {
+	case "success":
+		return "✓"
+	case "skipped":
+		return "–"
+	}
+	return "✗"
+}
+
+func upperFirst(s string) string {
+	first, size := utf8.DecodeRuneInString(s)
+	if first < 'a' || first > 'z' {
+		return s
+	}
+	return string(first-'a'+'A') + s[size:]
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("Mon 2006-01-02 15:04:05 UTC") }
+
+// duration is short: 0.4s, 37s, 6m37s, 2h5m.
+func duration(d time.Duration) string {
+	switch {
+	case d < 10*time.Second:
+		return d.Round(100 * time.Millisecond).String()
+	case d < time.Hour:
+		return d.Round(time.Second).String()
+	}
+	return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
+}
+
+// ShellJoin writes a command as one would type it into a shell.
+func ShellJoin(command []string) string {
+	words := make([]string, len(command))
+	for i, word := range command {
+		if word == "" || strings.ContainsFunc(word, func(r rune) bool { return !strings.ContainsRune(plainCharacters, r) }) {
+			word = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+		}
+		words[i] = word
+	}
+	return strings.Join(words, " ")
+}
+
+const plainCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,@%+"

@@ -1,0 +1,141 @@
+// Package taskevent reads ECS Task State Change events and judges how the run
+// that a task carried ended.
+package taskevent
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"errand/pkg/job"
+)
+
+// Event is the part of an ECS Task State Change event that errand uses. AWS
+// adds fields over time, so it is decoded leniently
+// (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html).
+type Event struct {
+	Source     string `json:"source"`
+	DetailType string `json:"detail-type"`
+	Region     string `json:"region"`
+	Task       Task   `json:"detail"`
+}
+
+// Task is the event's detail. Everything but the ARNs and lastStatus may be
+// absent; Containers may be empty.
+type Task struct {
+	TaskARN        string      `json:"taskArn"`
+	ClusterARN     string      `json:"clusterArn"`
+	TaskDefinition string      `json:"taskDefinitionArn"`
+	LastStatus     string      `json:"lastStatus"`
+	StartedBy      string      `json:"startedBy"`
+	StopCode       string      `json:"stopCode"`
+	StoppedReason  string      `json:"stoppedReason"`
+	Containers     []Container `json:"containers"`
+	Overrides      struct {
+		ContainerOverrides []Override `json:"containerOverrides"`
+	} `json:"overrides"`
+	CreatedAt time.Time `json:"createdAt"`
+	StartedAt time.Time `json:"startedAt"`
+	StoppedAt time.Time `json:"stoppedAt"`
+}
+
+// Container is one container of the task, which may be one that the task
+// definition does not have (GuardDuty and Service Connect add theirs).
+type Container struct {
+	Name      string `json:"name"`
+	ExitCode  *int   `json:"exitCode"` // nil: it never ran, or left none
+	Reason    string `json:"reason"`
+	RuntimeID string `json:"runtimeId"`
+}
+
+// Override is what RunTask was told for one container.
+type Override struct {
+	Name        string   `json:"name"`
+	Command     []string `json:"command"`
+	Environment []struct {
+		Name  string `json:"name"`
+		Value string `json:"value"`
+	} `json:"environment"`
+}
+
+// Decode reads an event.
+func Decode(raw []byte) (Event, error) {
+	var e Event
+	if err := json.Unmarshal(raw, &e); err != nil {
+		return e, fmt.Errorf("decode ECS Task State Change event: %w", err)
+	}
+	return e, nil
+}
+
+// Ended says whether the event is the end of a task whose startedBy begins
+// with prefix. stopCode and exit codes appear in earlier events already, so
+// only the last status counts.
+func (e Event) Ended(prefix string) bool {
+	return e.Source == "aws.ecs" && e.DetailType == "ECS Task State Change" &&
+		e.Task.LastStatus == "STOPPED" && strings.HasPrefix(e.Task.StartedBy, prefix)
+}
+
+// Run is what the task says of the run that it carries.
+type Run struct {
+	Job           string
+	ID            string
+	Attempt       int
+	ScheduledTime time.Time
+	LogLines      *int
+	Container     string   // "" if the task does not say which is the run's
+	Command       []string // nil if the container's own was run
+}
+
+// Run reads the run back from the container that carries ERRAND_RUN_ID. A task
+// that somebody started with our startedBy but without the variables is still
+// reported: its job is the rest of startedBy, its container the only one.
+func (t Task) Run(prefix string) Run {
+	run := Run{Job: strings.TrimPrefix(t.StartedBy, prefix)}
+	for _, o := range t.Overrides.ContainerOverrides {
+		variables := map[string]string{}
+		for _, v := range o.Environment {
+			variables[v.Name] = v.Value
+		}
+		id, ok := variables[job.VarRunID]
+		if !ok {
+			continue
+		}
+		run.ID, run.Container, run.Command = id, o.Name, o.Command
+		if name := variables[job.VarJob]; name != "" {
+			run.Job = name
+		}
+		run.Attempt, _ = strconv.Atoi(variables[job.VarAttempt])
+		run.ScheduledTime, _ = time.Parse(time.RFC3339, variables[job.VarScheduledTime])
+		if n, err := strconv.Atoi(variables[job.VarLogLines]); err == nil {
+			run.LogLines = &n
+		}
+		return run
+	}
+	if len(t.Containers) == 1 {
+		run.Container = t.Containers[0].Name
+	}
+	return run
+}
+
+// container finds the container by name; nil if the event does not have it.
+func (t Task) container(name string) *Container {
+	i := slices.IndexFunc(t.Containers, func(c Container) bool { return c.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &t.Containers[i]
+}
+
+// Container returns the named container, or an empty one.
+func (t Task) Container(name string) Container {
+	if c := t.container(name); c != nil {
+		return *c
+	}
+	return Container{Name: name}
+}
+
+// ID is the last part of the task's ARN. Old ARNs have no cluster in them.
+func (t Task) ID() string { return t.TaskARN[strings.LastIndex(t.TaskARN, "/")+1:] }
