@@ -74,6 +74,10 @@ type Server struct {
 	work     sync.WaitGroup // goroutines that Close waits for
 	watching sync.Mutex
 
+	mu     sync.Mutex
+	closed bool
+	calls  map[string]int
+
 	ecs    *ecsService
 	logs   *logsService
 	sns    *snsService
@@ -104,7 +108,7 @@ func Start(opts Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("serve AWS on %s: %w", opts.Addr, err)
 	}
-	s := &Server{opts: opts, url: "http://" + listener.Addr().String()}
+	s := &Server{opts: opts, url: "http://" + listener.Addr().String(), calls: map[string]int{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.ecs = newECS(s)
 	s.logs = newLogs(s)
@@ -134,10 +138,39 @@ func (s *Server) URL() string { return s.url }
 
 // Close stops every task and function and waits for them.
 func (s *Server) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
 	s.stop()
 	err := s.http.Close()
 	s.work.Wait()
 	return err
+}
+
+// background runs f, which Close waits for. A request that is answered while
+// the server closes must not start anything that outlives it, so f is not run
+// then.
+func (s *Server) background(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.work.Go(f)
+	}
+}
+
+// Calls returns how many requests there were for an operation such as RunTask,
+// those that an injected fault answered included.
+func (s *Server) Calls(operation string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls[operation]
+}
+
+// count adds one to the calls of an operation.
+func (s *Server) count(operation string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls[operation]++
 }
 
 // watch tells the watcher, one occurrence at a time.
@@ -199,6 +232,7 @@ func (s *Server) serveJSON(w http.ResponseWriter, r *http.Request, service, name
 		writeJSONError(w, unknownOperation(service+"."+name))
 		return
 	}
+	s.count(name)
 	if fault := s.faults.take(r.Context(), name); fault != nil {
 		writeJSONError(w, fault)
 		return
