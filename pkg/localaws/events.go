@@ -1,8 +1,11 @@
 package localaws
 
-type eventsService struct{ server *Server }
+type eventsService struct {
+	server     *Server
+	operations map[string]operation
+}
 
-func newEvents(s *Server) *eventsService { return &eventsService{s} }
+func newEvents(s *Server) *eventsService { return &eventsService{server: s} }
 
 // put matches an event of the given source and detail type against every rule
 // and delivers it to the targets of those that match. detail is JSON.

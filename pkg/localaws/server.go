@@ -201,9 +201,17 @@ const maxRequest = 6 << 20
 // ServeHTTP finds the service by what its protocol leaves in the request:
 // AWS JSON has a target header, Lambda's REST a path, SNS a form.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	s.work.Add(1) // http.Server.Close does not wait for its handlers
+	s.mu.Unlock()
+	defer s.work.Done()
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
 	if err != nil {
-		writeJSONError(w, &apiError{http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", err.Error(), nil})
+		writeJSONError(w, &apiError{http.StatusRequestEntityTooLarge, "RequestTooLargeException", fmt.Sprintf("Request must be smaller than %d bytes for the InvokeFunction operation", maxRequest), nil})
 		return
 	}
 	target := r.Header.Get("X-Amz-Target")
@@ -227,6 +235,8 @@ func (s *Server) serveJSON(w http.ResponseWriter, r *http.Request, service, name
 		op = s.ecs.operations[name]
 	case "Logs_20140328":
 		op = s.logs.operations[name]
+	case "AWSEvents":
+		op = s.events.operations[name]
 	}
 	if op == nil {
 		writeJSONError(w, unknownOperation(service+"."+name))
