@@ -9,6 +9,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"errand/pkg/result"
 )
 
 // The variables that the container of a run gets. The stop event carries them
@@ -79,4 +81,13 @@ func (r Run) Token(startedByPrefix string, placementTry int) string {
 	text := strings.Join([]string{startedByPrefix, r.ID, strconv.Itoa(r.Attempt), strconv.Itoa(placementTry)}, "\n")
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])
+}
+
+// NotStarted is the result of a run that has no task.
+func (r Run) NotStarted(status result.Status, reason string) result.Result {
+	return result.Result{
+		Job: r.Job, RunID: r.ID, Attempt: r.Attempt, Method: result.MethodRunTask,
+		Status: status, Reason: reason, Command: r.Command, Cluster: r.Cluster,
+		TaskDefinition: r.TaskDefinition, Container: r.Container, ScheduledTime: r.ScheduledTime,
+	}
 }

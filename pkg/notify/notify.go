@@ -43,7 +43,7 @@ func New(p Publisher, topic, textTopic string) *Notifier {
 // Retryer adds to the SDK's retryer the two passing errors of SNS that it does
 // not know.
 func Retryer(o *sns.Options) {
-	o.Retryer = retry.AddWithErrorCodes(retry.NewStandard(), "KMSThrottling", "KMSThrottlingException", "Throttled")
+	o.Retryer = retry.AddWithErrorCodes(o.Retryer, "KMSThrottling", "KMSThrottlingException", "Throttled")
 }
 
 // Publish sends r to every topic. A failure at one topic does not keep the

@@ -1,0 +1,202 @@
+// Package collect turns the end of a task into a result: the verdict, the end
+// of the log, and the publication. It also reports the runs whose launch failed
+// for good.
+package collect
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+
+	"errand/pkg/result"
+	"errand/pkg/taskevent"
+)
+
+// ECS describes task definitions; *ecs.Client is one.
+type ECS interface {
+	DescribeTaskDefinition(context.Context, *ecs.DescribeTaskDefinitionInput, ...func(*ecs.Options)) (*ecs.DescribeTaskDefinitionOutput, error)
+}
+
+// Publisher sends results out; *notify.Notifier is one.
+type Publisher interface {
+	Publish(context.Context, result.Result) error
+}
+
+// Config is what a stack sets for all its runs.
+type Config struct {
+	StartedByPrefix string
+	LogLines        int // where the run does not say; 0 to 1000
+	// LogTime bounds the reading of one log, 0 means 15 seconds; LogPause is
+	// the moment between two reads, 0 means 2 seconds.
+	LogTime, LogPause time.Duration
+}
+
+// Collector handles the events of ended tasks. It keeps no state between
+// events, since Lambda reuses it, but for a cache of task definition revisions,
+// which never change.
+type Collector struct {
+	definitions definitions
+	logs        Logs
+	results     Publisher
+	cfg         Config
+	log         *slog.Logger
+}
+
+// New makes a Collector.
+func New(e ECS, l Logs, p Publisher, cfg Config, log *slog.Logger) *Collector {
+	if cfg.LogTime == 0 {
+		cfg.LogTime = 15 * time.Second
+	}
+	if cfg.LogPause == 0 {
+		cfg.LogPause = 2 * time.Second
+	}
+	return &Collector{definitions: definitions{ecs: e}, logs: l, results: p, cfg: cfg, log: log}
+}
+
+// publishTime is kept back from the function's deadline to publish.
+const publishTime = 20 * time.Second
+
+// Handle reports the end of a run. What is not the end of one of the stack's
+// tasks is ignored. An error means that the result was not published, so that
+// Lambda tries again.
+func (c *Collector) Handle(ctx context.Context, raw json.RawMessage) error {
+	if record, ok := failedLaunch(raw); ok {
+		return c.publish(ctx, record.result())
+	}
+	event, err := taskevent.Decode(raw)
+	if err != nil {
+		return err
+	}
+	if !event.Ended(c.cfg.StartedByPrefix) {
+		c.log.InfoContext(ctx, "ignored: not the end of a task of this stack", "task_arn", event.Task.TaskARN, "last_status", event.Task.LastStatus)
+		return nil
+	}
+	return c.publish(ctx, c.result(ctx, event))
+}
+
+func (c *Collector) publish(ctx context.Context, r result.Result) error {
+	if err := c.results.Publish(ctx, r); err != nil {
+		return err
+	}
+	c.log.InfoContext(ctx, "run reported", "job", r.Job, "run_id", r.RunID, "status", r.Status, "task_arn", r.TaskARN)
+	return nil
+}
+
+// result gathers everything that subscribers are told. Whatever cannot be found
+// out leaves the verdict standing.
+func (c *Collector) result(ctx context.Context, event taskevent.Event) result.Result {
+	// Calls to AWS end early enough to publish; short deadlines are shared.
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-min(publishTime, time.Until(deadline)/2)))
+		defer cancel()
+	}
+	task := event.Task
+	run := task.Run(c.cfg.StartedByPrefix)
+	definition, err := c.definitions.get(ctx, task.TaskDefinition)
+	if err != nil {
+		c.log.WarnContext(ctx, "task definition not described", "task_definition", task.TaskDefinition, "error", err)
+	}
+	if run.Container == "" {
+		run.Container = onlyContainer(task, definition)
+	}
+	verdict := task.Verdict(run.Container)
+	r := result.Result{
+		Job: run.Job, RunID: run.ID, Attempt: run.Attempt, Method: result.MethodRunTask,
+		Status: verdict.Status, Reason: verdict.Reason, ExitCode: verdict.ExitCode,
+		Command: run.Command, Cluster: task.ClusterARN, TaskARN: task.TaskARN, TaskDefinition: task.TaskDefinition,
+		Container: run.Container, StopCode: task.StopCode, StoppedReason: task.StoppedReason,
+		ScheduledTime: run.ScheduledTime, CreatedAt: task.CreatedAt, StartedAt: task.StartedAt, StoppedAt: task.StoppedAt,
+	}
+	for _, container := range task.Containers {
+		entry := result.Container{Name: container.Name, ExitCode: container.ExitCode}
+		if err == nil {
+			defined, ok := definition[container.Name]
+			if !ok {
+				continue // injected by AWS
+			}
+			entry.Essential = &defined.essential
+		}
+		r.Containers = append(r.Containers, entry)
+	}
+	if err != nil {
+		r.Log = &result.Log{Status: logStatus(err), Note: "DescribeTaskDefinition, which tells where the log is: " + note(err)}
+		return r
+	}
+	defined, ok := definition[run.Container]
+	if !ok {
+		return r // it is not known whose log to read
+	}
+	if r.Command == nil {
+		r.Command = defined.command
+	}
+	lines := c.cfg.LogLines
+	if run.LogLines != nil {
+		lines = *run.LogLines
+	}
+	r.Log = c.excerpt(ctx, event, task.Container(run.Container), defined, lines, verdict.Ran)
+	return r
+}
+
+// onlyContainer is the container of a task that does not say which one it is
+// about, if there is no choice.
+func onlyContainer(task taskevent.Task, d definition) string {
+	if len(d) == 1 {
+		for name := range d {
+			return name
+		}
+	}
+	if d == nil && len(task.Containers) == 1 {
+		return task.Containers[0].Name
+	}
+	return ""
+}
+
+// region is the task's own, for what does not say another.
+func region(event taskevent.Event) string {
+	if a, err := arn.Parse(event.Task.TaskARN); err == nil {
+		return a.Region
+	}
+	return event.Region
+}
+
+// definition is what the collector needs of a task definition revision, by
+// container name.
+type definition map[string]containerDefinition
+
+type containerDefinition struct {
+	essential bool
+	command   []string
+	logDriver string // "" if there is no logConfiguration
+	logOption map[string]string
+}
+
+// get describes a revision once per process.
+func (d *definitions) get(ctx context.Context, revision string) (definition, error) {
+	if known, ok := d.known.Load(revision); ok {
+		return known.(definition), nil
+	}
+	out, err := d.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &revision})
+	if err != nil {
+		return nil, err
+	}
+	if out.TaskDefinition == nil {
+		return nil, fmt.Errorf("the answer for %s has no task definition", revision)
+	}
+	found := definition{}
+	for _, c := range out.TaskDefinition.ContainerDefinitions {
+		entry := containerDefinition{essential: c.Essential == nil || *c.Essential, command: c.Command}
+		if c.LogConfiguration != nil {
+			entry.logDriver, entry.logOption = string(c.LogConfiguration.LogDriver), c.LogConfiguration.Options
+		}
+		found[aws.ToString(c.Name)] = entry
+	}
+	d.known.Store(revision, found)
+	return found, nil
+}

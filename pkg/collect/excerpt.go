@@ -1,0 +1,294 @@
+package collect
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+	"github.com/aws/smithy-go"
+
+	"errand/pkg/result"
+	"errand/pkg/taskevent"
+)
+
+// Logs reads log streams; *cloudwatchlogs.Client is one.
+type Logs interface {
+	GetLogEvents(context.Context, *cloudwatchlogs.GetLogEventsInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.GetLogEventsOutput, error)
+}
+
+type definitions struct {
+	ecs   ECS
+	known sync.Map // revision ARN → definition
+}
+
+// excerpt reads the end of the container's log until it is still. ran says
+// whether the container was started; if not, there is nothing to wait for.
+func (c *Collector) excerpt(ctx context.Context, event taskevent.Event, container taskevent.Container, d containerDefinition, lines int, ran bool) *result.Log {
+	switch d.logDriver {
+	case "awslogs":
+	case "":
+		return &result.Log{Status: result.LogUnsupported, Note: "none"}
+	default:
+		return &result.Log{Status: result.LogUnsupported, Note: d.logDriver}
+	}
+	log := &result.Log{Group: d.logOption["awslogs-group"], Region: cmp.Or(d.logOption["awslogs-region"], region(event))}
+	// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/specify-log-config.html
+	if prefix := d.logOption["awslogs-stream-prefix"]; prefix != "" {
+		log.Stream = prefix + "/" + container.Name + "/" + event.Task.ID()
+	} else {
+		// On EC2 without a prefix, Docker names the stream by the container's id.
+		log.Stream = container.RuntimeID
+	}
+	if log.Group == "" || log.Stream == "" {
+		log.Status = result.LogMissing
+		return log
+	}
+
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.LogTime)
+	defer cancel()
+	last, err := c.read(ctx, log, lines)
+	settled := false
+	// A log without a line may be one whose lines are late, so it is never
+	// still before the time is over.
+	for ran && retriable(err) && !(settled && len(last.events) > 0) && pause(ctx, c.cfg.LogPause) {
+		page, readErr := c.read(ctx, log, lines)
+		if readErr != nil && ctx.Err() != nil {
+			break // out of time in the middle of a read: the last one counts
+		}
+		settled = err == nil && readErr == nil && slices.EqualFunc(last.events, page.events, sameEvent)
+		last, err = page, readErr
+	}
+	if err != nil {
+		log.Status, log.Note = logStatus(err), note(err)
+		return log
+	}
+	log.URL = consoleURL(*log)
+	log.Settled = &settled
+	log.Status = result.LogOK
+	if len(last.events) == 0 {
+		log.Status = result.LogEmpty
+		return log
+	}
+	var truncated bool
+	log.Lines, truncated = tail(last.events, lines)
+	truncated = truncated || last.more
+	log.Truncated = &truncated
+	return log
+}
+
+// retriable says whether reading again may help: late streams and throttling.
+func retriable(err error) bool { return err == nil || logStatus(err) != result.LogDenied }
+
+func pause(ctx context.Context, d time.Duration) bool {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < d {
+		return false
+	}
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// page is the end of a stream.
+type page struct {
+	events []types.OutputLogEvent // oldest first
+	more   bool                   // there is more before them
+}
+
+// maxPage is the size in bytes at which GetLogEvents ends a page, with some
+// room: a page as large as this may lack older events for its size alone.
+const maxPage = 1 << 20 * 9 / 10
+
+// maxEmptyPages bounds the walk back over empty pages.
+const maxEmptyPages = 5
+
+// read gets the last events of the stream, one more than lines to know whether
+// there are more. A page may be empty while there are events before it; the end
+// is where the token stays the same
+// (https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html).
+func (c *Collector) read(ctx context.Context, log *result.Log, lines int) (page, error) {
+	in := &cloudwatchlogs.GetLogEventsInput{LogGroupName: &log.Group, LogStreamName: &log.Stream, Limit: aws.Int32(int32(lines + 1))}
+	for range maxEmptyPages {
+		out, err := c.logs.GetLogEvents(ctx, in, func(o *cloudwatchlogs.Options) { o.Region = log.Region })
+		if err != nil {
+			return page{}, err
+		}
+		if len(out.Events) > 0 {
+			slices.SortStableFunc(out.Events, func(a, b types.OutputLogEvent) int {
+				return cmp.Compare(aws.ToInt64(a.Timestamp), aws.ToInt64(b.Timestamp))
+			})
+			size := 0
+			for _, e := range out.Events {
+				size += len(aws.ToString(e.Message))
+			}
+			return page{out.Events, size >= maxPage}, nil
+		}
+		if out.NextBackwardToken == nil || aws.ToString(in.NextToken) == *out.NextBackwardToken {
+			break
+		}
+		in.NextToken = out.NextBackwardToken
+	}
+	return page{}, nil
+}
+
+func sameEvent(a, b types.OutputLogEvent) bool {
+	return aws.ToInt64(a.Timestamp) == aws.ToInt64(b.Timestamp) && aws.ToString(a.Message) == aws.ToString(b.Message)
+}
+
+// tail makes clean lines of events and keeps the last n.
+func tail(events []types.OutputLogEvent, n int) (lines []string, truncated bool) {
+	for _, e := range slices.Backward(events) {
+		// An event has several lines where awslogs joins them by a pattern.
+		for _, line := range slices.Backward(strings.Split(strings.TrimRight(aws.ToString(e.Message), "\r\n"), "\n")) {
+			if len(lines) == n {
+				slices.Reverse(lines)
+				return lines, true
+			}
+			lines = append(lines, Clean(line))
+		}
+	}
+	slices.Reverse(lines)
+	return lines, false
+}
+
+// Clean makes a log line safe to show anywhere: valid UTF-8 without terminal
+// escapes and control characters but tabs. Of a line that a progress bar wrote
+// over and over, what a terminal shows at last is kept.
+func Clean(line string) string {
+	line = strings.TrimRight(line, "\r")
+	line = line[strings.LastIndexByte(line, '\r')+1:]
+	if plain(line) {
+		return line
+	}
+	var clean strings.Builder
+	clean.Grow(len(line))
+	for len(line) > 0 {
+		if n := escape(line); n > 0 {
+			line = line[n:]
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(line)
+		line = line[size:]
+		// U+FFFE and U+FFFF are not allowed in SQS messages.
+		if r == '\t' || !unicode.IsControl(r) && r != 0xFFFE && r != 0xFFFF {
+			clean.WriteRune(r) // U+FFFD for what is not UTF-8
+		}
+	}
+	return clean.String()
+}
+
+// plain says whether there is nothing to clean, as in most lines.
+func plain(line string) bool {
+	for i := range len(line) {
+		if c := line[i]; c < ' ' && c != '\t' || c >= 0x7F {
+			return false
+		}
+	}
+	return true
+}
+
+// escape returns the length of the terminal escape sequence (ECMA-48) at the
+// beginning of s, or 0.
+func escape(s string) int {
+	if strings.HasPrefix(s, "\u009b") { // CSI in one character
+		return csi(s, len("\u009b"))
+	}
+	if s[0] != 0x1B {
+		return 0
+	}
+	if len(s) == 1 {
+		return 1
+	}
+	switch s[1] {
+	case '[':
+		return csi(s, 2)
+	case ']', 'P', 'X', '^', '_': // strings up to BEL or ESC \
+		for i := 2; i < len(s); i++ {
+			if s[i] == 0x07 {
+				return i + 1
+			}
+			if s[i] == 0x1B {
+				if strings.HasPrefix(s[i:], "\x1b\\") {
+					i += 2
+				}
+				return i
+			}
+		}
+		return 2 // never ended: what follows may be all that the line says
+	}
+	n := 1 // intermediate bytes, then a final one, as in ESC ( B
+	for n < len(s) && s[n] >= 0x20 && s[n] <= 0x2F {
+		n++
+	}
+	if n < len(s) && s[n] >= 0x30 && s[n] <= 0x7E {
+		n++
+	}
+	return n
+}
+
+// csi returns where a control sequence ends whose parameters begin at start:
+// after its final byte, or where it breaks off.
+func csi(s string, start int) int {
+	for i := start; i < len(s); i++ {
+		if s[i] >= 0x40 && s[i] <= 0x7E {
+			return i + 1
+		}
+		if s[i] < 0x20 || s[i] > 0x7E {
+			return i
+		}
+	}
+	return len(s)
+}
+
+// logStatus classes the error of a call by its code.
+func logStatus(err error) result.LogStatus {
+	api, ok := errors.AsType[smithy.APIError](err)
+	if !ok {
+		return result.LogError
+	}
+	switch api.ErrorCode() {
+	case "ResourceNotFoundException":
+		return result.LogMissing
+	case "AccessDeniedException", "AccessDenied":
+		return result.LogDenied
+	}
+	return result.LogError
+}
+
+// note is what the error says, without the SDK's transport details.
+func note(err error) string {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return api.ErrorCode() + ": " + api.ErrorMessage()
+	}
+	return err.Error()
+}
+
+// consoleURL links to the stream in the AWS console, which wants its names
+// encoded twice, with $ for %.
+func consoleURL(log result.Log) string {
+	domain := "aws.amazon.com"
+	switch {
+	case strings.HasPrefix(log.Region, "cn-"):
+		domain = "amazonaws.cn"
+	case strings.HasPrefix(log.Region, "us-gov-"):
+		domain = "amazonaws-us-gov.com"
+	}
+	twice := func(name string) string {
+		once := strings.ReplaceAll(url.QueryEscape(name), "+", "%20")
+		return strings.ReplaceAll(url.QueryEscape(once), "%", "$")
+	}
+	return "https://" + log.Region + ".console." + domain + "/cloudwatch/home?region=" + log.Region +
+		"#logsV2:log-groups/log-group/" + twice(log.Group) + "/log-events/" + twice(log.Stream)
+}

@@ -1,0 +1,47 @@
+package collect
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"errand/pkg/job"
+	"errand/pkg/result"
+)
+
+// record is what Lambda sends to the failure destination of an asynchronous
+// invocation that it gave up
+// (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html).
+type record struct {
+	RequestContext *struct {
+		RequestID string `json:"requestId"`
+		Condition string `json:"condition"`
+		Invokes   int    `json:"approximateInvokeCount"`
+	} `json:"requestContext"`
+	RequestPayload  json.RawMessage `json:"requestPayload"`
+	ResponsePayload json.RawMessage `json:"responsePayload"`
+}
+
+// failedLaunch decodes raw if it is such a record.
+func failedLaunch(raw []byte) (record, bool) {
+	var r record
+	err := json.Unmarshal(raw, &r)
+	return r, err == nil && r.RequestContext != nil && r.RequestPayload != nil
+}
+
+// result tells people of the run that the payload asked for, whose identity the
+// launcher would have found likewise.
+func (r record) result() result.Result {
+	p, eventID, _ := job.Decode(r.RequestPayload)
+	var response struct {
+		ErrorMessage string `json:"errorMessage"`
+	}
+	_ = json.Unmarshal(r.ResponsePayload, &response) // absent if the launcher was never run
+	reason := response.ErrorMessage
+	if reason == "" {
+		reason = "the launcher gave no answer (" + r.RequestContext.Condition + ")"
+	}
+	if n := r.RequestContext.Invokes; n > 1 {
+		reason = fmt.Sprintf("given up after %d attempts: %s", n, reason)
+	}
+	return job.NewRun(p, eventID, r.RequestContext.RequestID).NotStarted(result.LaunchFailed, reason)
+}
