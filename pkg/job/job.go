@@ -60,7 +60,7 @@ type Payload struct {
 // Invalid says everything that is wrong with a payload.
 type Invalid []string
 
-func (e Invalid) Error() string { return "the job payload is refused: " + strings.Join(e, "; ") }
+func (e Invalid) Error() string { return strings.Join(e, "; ") }
 
 // Decode reads a payload, bare or as the detail of an "Errand Job" event, and
 // returns the event's id in the latter case. The error is an Invalid that names

@@ -44,7 +44,7 @@ func NewRun(p Payload, eventID, requestID string) Run {
 		run.ID = p.RunID
 	case !p.ScheduledTime.IsZero():
 		run.ID = p.Job + "-" + p.ScheduledTime.UTC().Format("20060102T150405Z")
-	case eventID != "":
+	case runID.MatchString(eventID):
 		run.ID = eventID
 	default:
 		run.ID = requestID

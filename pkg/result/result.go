@@ -164,7 +164,7 @@ func (r Result) JSON(limit int) []byte {
 	// The log is fitted into what the rest leaves.
 	log := *r.Log
 	log.Lines, w.Log = nil, &log
-	room := limit - len(marshal(w)) - len(`"lines":[],`)
+	room := limit - len(marshal(w)) - len(`"lines":[],"truncated":true,`)
 	var cut bool
 	log.Lines, cut = fit(r.Log.Lines, room, func(line string) int { return jsonSize(line) + len(",") })
 	if cut {

@@ -5,7 +5,6 @@ import (
 	"path"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // maxSubject is SNS's limit for a subject: fewer than 100 characters.
@@ -20,6 +19,13 @@ func (r Result) Subject() string {
 		name = "(no job name)"
 	}
 	what := r.Reason
+	switch r.Status {
+	case StartFailed, Stopped, Interrupted, LaunchFailed:
+		// The status says what the introduction of the reason says.
+		if _, cause, ok := strings.Cut(what, ": "); ok {
+			what = cause
+		}
+	}
 	if r.ExitCode != nil && (r.Status == Succeeded || r.Status == Failed) {
 		what = fmt.Sprintf("exit code %d", *r.ExitCode)
 	}
@@ -135,6 +141,7 @@ func (r Result) textAbove() string {
 	}
 	text.WriteString("\n")
 	table := rows{&text}
+	head := text.Len()
 	if len(r.Command) > 0 {
 		table.row("Command", ShellJoin(r.Command))
 	}
@@ -159,9 +166,11 @@ func (r Result) textAbove() string {
 			}
 			codes = append(codes, c.Name+" "+code)
 		}
-		table.row("Exits", strings.Join(codes, ", "))
+		table.row("Containers", strings.Join(codes, ", "))
 	}
-	text.WriteString("\n")
+	if text.Len() > head {
+		text.WriteString("\n")
+	}
 	return text.String()
 }
 
@@ -179,14 +188,14 @@ func (r Result) textBelow() string {
 		table.row("Cluster", path.Base(r.Cluster))
 	}
 	if r.TaskDefinition != "" {
-		table.row("Runs", path.Base(r.TaskDefinition))
+		table.row("Definition", path.Base(r.TaskDefinition))
 	}
 	if r.RunID != "" {
 		run := r.RunID
 		if r.Attempt > 1 {
 			run += fmt.Sprintf(", attempt %d", r.Attempt)
 		}
-		table.row("Run", run)
+		table.row("Run id", run)
 	}
 	return text.String()
 }
@@ -194,7 +203,7 @@ func (r Result) textBelow() string {
 // rows writes "Name      value" lines.
 type rows struct{ text *strings.Builder }
 
-func (t rows) row(name, value string) { fmt.Fprintf(t.text, "%-9s %s\n", name, value) }
+func (t rows) row(name, value string) { fmt.Fprintf(t.text, "%-10s  %s\n", name, value) }
 
 func mark(s Status) string {
 	switch s.Outcome() {
@@ -206,12 +215,13 @@ func mark(s Status) string {
 	return "✗"
 }
 
+// upperFirst begins a sentence, unless it begins with the name of a field.
 func upperFirst(s string) string {
-	first, size := utf8.DecodeRuneInString(s)
-	if first < 'a' || first > 'z' {
+	word, _, _ := strings.Cut(s, " ")
+	if word == "" || strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") != "" {
 		return s
 	}
-	return string(first-'a'+'A') + s[size:]
+	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("Mon 2006-01-02 15:04:05 UTC") }

@@ -90,8 +90,8 @@ type Run struct {
 }
 
 // Run reads the run back from the container that carries ERRAND_RUN_ID. A task
-// that somebody started with our startedBy but without the variables is still
-// reported: its job is the rest of startedBy, its container the only one.
+// that somebody started with our startedBy but without the variables is still a
+// run: its job is the rest of startedBy.
 func (t Task) Run(prefix string) Run {
 	run := Run{Job: strings.TrimPrefix(t.StartedBy, prefix)}
 	for _, o := range t.Overrides.ContainerOverrides {
@@ -113,9 +113,6 @@ func (t Task) Run(prefix string) Run {
 			run.LogLines = &n
 		}
 		return run
-	}
-	if len(t.Containers) == 1 {
-		run.Container = t.Containers[0].Name
 	}
 	return run
 }

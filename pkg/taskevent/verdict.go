@@ -2,6 +2,7 @@ package taskevent
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"errand/pkg/result"
@@ -22,7 +23,7 @@ type Verdict struct {
 // itself: a program that exits with 0 on SIGTERM was stopped.
 func (t Task) Verdict(container string) Verdict {
 	c := t.Container(container)
-	v := Verdict{ExitCode: c.ExitCode, Ran: c.ran()}
+	v := Verdict{ExitCode: c.ExitCode, Ran: t.ran(c)}
 	switch {
 	case t.interrupted():
 		v.Status = result.Interrupted
@@ -36,7 +37,10 @@ func (t Task) Verdict(container string) Verdict {
 	case container == "":
 		v.Status = result.Lost
 		v.Reason = "no container of the task carries ERRAND_RUN_ID, so it is not known which one the run is about" + detail(t.StoppedReason)
-	case c.ExitCode == nil && !v.Ran && t.StopCode != "":
+	case c.ExitCode == nil && !v.Ran && t.StopCode == "":
+		v.Status = result.Lost
+		v.Reason = t.because("ECS gives neither an exit code nor a stop code", c)
+	case c.ExitCode == nil && !v.Ran:
 		// Another essential container ended before this one was started.
 		v.Status = result.StartFailed
 		v.Reason = t.because(fmt.Sprintf("container %s did not start", container), c)
@@ -56,19 +60,23 @@ func (t Task) Verdict(container string) Verdict {
 	return v
 }
 
-// ran says whether the container was started: ECS gives a runtime id to what
-// the container runtime knows, and a reason of these classes if it did not get
-// further.
-func (c Container) ran() bool {
+// ran says whether the container was started. ECS gives an exit code or a
+// runtime id to one that was, and a reason of these classes to one that could
+// not be. Without any of them, the container of a started task ran unless
+// another one has the exit code that ended the task.
+func (t Task) ran(c Container) bool {
 	if c.ExitCode != nil {
 		return true
 	}
-	for _, class := range []string{"CannotStartContainer", "CannotCreateContainer", "CannotPullContainer", "CannotPullECRContainer", "ResourceInitializationError"} {
+	for _, class := range []string{"CannotStartContainer", "CannotCreateContainer", "CannotPull", "ResourceInitializationError"} {
 		if strings.HasPrefix(c.Reason, class) {
 			return false
 		}
 	}
-	return c.RuntimeID != ""
+	if c.RuntimeID != "" {
+		return true
+	}
+	return !t.StartedAt.IsZero() && !slices.ContainsFunc(t.Containers, func(other Container) bool { return other.ExitCode != nil })
 }
 
 // interrupted recognizes Spot, host and platform by stop code. Task retirement

@@ -1,0 +1,267 @@
+package job_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"errand/pkg/job"
+)
+
+func TestDecode(t *testing.T) {
+	t.Parallel()
+	everything := `{
+		"job": "billing-daily", "command": ["./bill", "--day", "2026-11-19"], "container": "app",
+		"environment": {"TZ": "UTC"}, "taskDefinition": "billing:42", "cluster": "jobs",
+		"overrides": {"cpu": "512", "ephemeralStorage": {"sizeInGiB": 30}, "containerOverrides": [
+			{"name": "app", "memory": 900, "environment": [{"name": "A", "value": ""}]}]},
+		"capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1, "base": 2}],
+		"platformVersion": "1.4.0",
+		"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"], "assignPublicIp": "ENABLED"}},
+		"placementConstraints": [{"type": "distinctInstance"}], "placementStrategy": [{"type": "spread", "field": "host"}],
+		"group": "nightly", "tags": [{"key": "team", "value": "billing"}], "propagateTags": "TASK_DEFINITION",
+		"enableExecuteCommand": true,
+		"volumeConfigurations": [{"name": "data", "managedEBSVolume": {"roleArn": "arn:aws:iam::123456789012:role/ebs", "sizeInGiB": 10}}],
+		"scheduledTime": "2026-11-20T03:00:00+01:00", "runId": "r-1", "logLines": 0}`
+	want := job.Payload{
+		Job: "billing-daily", Command: []string{"./bill", "--day", "2026-11-19"}, Container: "app",
+		Environment: map[string]string{"TZ": "UTC"}, TaskDefinition: "billing:42", Cluster: "jobs",
+		Overrides: &types.TaskOverride{
+			Cpu: aws.String("512"), EphemeralStorage: &types.EphemeralStorage{SizeInGiB: 30},
+			ContainerOverrides: []types.ContainerOverride{{
+				Name: aws.String("app"), Memory: aws.Int32(900),
+				Environment: []types.KeyValuePair{{Name: aws.String("A"), Value: aws.String("")}},
+			}},
+		},
+		CapacityProviderStrategy: []types.CapacityProviderStrategyItem{{CapacityProvider: aws.String("FARGATE_SPOT"), Weight: 1, Base: 2}},
+		PlatformVersion:          "1.4.0",
+		NetworkConfiguration: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{
+			Subnets: []string{"subnet-1"}, AssignPublicIp: types.AssignPublicIpEnabled,
+		}},
+		PlacementConstraints: []types.PlacementConstraint{{Type: types.PlacementConstraintTypeDistinctInstance}},
+		PlacementStrategy:    []types.PlacementStrategy{{Type: types.PlacementStrategyTypeSpread, Field: aws.String("host")}},
+		Group:                "nightly", Tags: []types.Tag{{Key: aws.String("team"), Value: aws.String("billing")}},
+		PropagateTags: types.PropagateTagsTaskDefinition, EnableExecuteCommand: true,
+		VolumeConfigurations: []types.TaskVolumeConfiguration{{Name: aws.String("data"), ManagedEBSVolume: &types.TaskManagedEBSVolumeConfiguration{
+			RoleArn: aws.String("arn:aws:iam::123456789012:role/ebs"), SizeInGiB: aws.Int32(10),
+		}}},
+		ScheduledTime: time.Date(2026, 11, 20, 2, 0, 0, 0, time.UTC), RunID: "r-1", LogLines: aws.Int(0),
+	}
+	event := `{"version": "0", "id": "e-1", "detail-type": "Errand Job", "source": "com.example.shop", "detail": ` + everything + `}`
+	for name, raw := range map[string]string{"bare": everything, "as the detail of an event": event} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, eventID, err := job.Decode([]byte(raw))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(
+				types.TaskOverride{}, types.EphemeralStorage{}, types.ContainerOverride{}, types.KeyValuePair{},
+				types.CapacityProviderStrategyItem{}, types.NetworkConfiguration{}, types.AwsVpcConfiguration{},
+				types.PlacementConstraint{}, types.PlacementStrategy{}, types.Tag{}, types.TaskVolumeConfiguration{},
+				types.TaskManagedEBSVolumeConfiguration{})); diff != "" {
+				t.Errorf("payload (-want +got):\n%s", diff)
+			}
+			if wantID := map[bool]string{true: "e-1"}[raw == event]; eventID != wantID {
+				t.Errorf("event id %q, want %q", eventID, wantID)
+			}
+		})
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name, payload string
+		want          []string // each must stand in the message
+	}{
+		{"several mistakes in one message", `{"comand": ["x"], "logLines": "20", "launchType": "SPOT", "job": "a b"}`, []string{
+			"comand: unknown field, did you mean command?",
+			"logLines: must be an integer, is a string",
+			`launchType: "SPOT" is not one of EC2, FARGATE`,
+			`job: "a b" must be 1 to 64 letters`,
+		}},
+		{"no job", `{}`, []string{"job: required"}},
+		{"a job name of 65 characters", `{"job": "` + strings.Repeat("j", 65) + `"}`, []string{"must be 1 to 64"}},
+		{"an unknown field far from any", `{"job": "j", "zzzzzzzz": 1}`, []string{"zzzzzzzz: unknown field"}},
+		{"a field in the wrong case", `{"job": "j", "taskdefinition": "x"}`, []string{"taskdefinition: unknown field, did you mean taskDefinition?"}},
+		{"an unknown field deep inside", `{"job": "j", "overrides": {"containerOverrides": [{"name": "a", "comand": []}]}}`, []string{"overrides.containerOverrides[0].comand: unknown field, did you mean command?"}},
+		{"command as one string", `{"job": "j", "command": "./bill --day"}`, []string{"command: must be an array, is a string"}},
+		{"a number in the command", `{"job": "j", "command": ["sleep", 5]}`, []string{"command[1]: must be a string, is the number 5"}},
+		{"an empty command", `{"job": "j", "command": []}`, []string{"command: is empty"}},
+		{"null", `{"job": "j", "command": null}`, []string{"command: is null; leave the field out"}},
+		{"a field given twice", `{"job": "j", "job": "k"}`, []string{"job: given twice"}},
+		{"a number in the environment", `{"job": "j", "environment": {"N": 1}}`, []string{"environment.N: must be a string, is the number 1"}},
+		{"one of errand's variables", `{"job": "j", "environment": {"ERRAND_RUN_ID": "x"}}`, []string{"environment: ERRAND_RUN_ID is reserved"}},
+		{"one of errand's variables in the overrides", `{"job": "j", "overrides": {"containerOverrides": [{"name": "side", "environment": [{"name": "ERRAND_X", "value": "1"}]}]}}`, []string{"overrides.containerOverrides[0].environment[0]: ERRAND_X is reserved"}},
+		{"a variable without a name", `{"job": "j", "environment": {"": "x"}}`, []string{"environment: a variable without a name"}},
+		{"a variable with =", `{"job": "j", "environment": {"A=B": "x"}}`, []string{`"A=B" is not the name`}},
+		{"an override without a container", `{"job": "j", "overrides": {"containerOverrides": [{"cpu": 1}]}}`, []string{"overrides.containerOverrides[0].name: required"}},
+		{"a container overridden twice", `{"job": "j", "overrides": {"containerOverrides": [{"name": "a"}, {"name": "a"}]}}`, []string{"container a is overridden twice"}},
+		{"service and task definition", `{"job": "j", "service": "web", "taskDefinition": "x"}`, []string{"service: excludes taskDefinition"}},
+		{"launch type and strategy", `{"job": "j", "launchType": "EC2", "capacityProviderStrategy": [{"capacityProvider": "x"}]}`, []string{"launchType: excludes capacityProviderStrategy"}},
+		{"propagateTags SERVICE", `{"job": "j", "propagateTags": "SERVICE"}`, []string{"propagateTags"}},
+		{"a network without subnets", `{"job": "j", "networkConfiguration": {"awsvpcConfiguration": {"securityGroups": ["sg-1"]}}}`, []string{"networkConfiguration: needs awsvpcConfiguration with at least one of subnets"}},
+		{"a time that is none", `{"job": "j", "scheduledTime": "<aws.scheduler.scheduled-time>"}`, []string{`scheduledTime: "<aws.scheduler.scheduled-time>" is not an RFC 3339 time`}},
+		{"a run id with a slash", `{"job": "j", "runId": "a/b"}`, []string{`runId: "a/b" must be`}},
+		{"too many log lines", `{"job": "j", "logLines": 1001}`, []string{"logLines: 1001 must be from 0 to 1000"}},
+		{"negative log lines", `{"job": "j", "logLines": -1}`, []string{"logLines: -1 must be"}},
+		{"half a log line", `{"job": "j", "logLines": 1.5}`, []string{"logLines: 1.5 is not an integer"}},
+		{"timeout", `{"job": "j", "timeout": "45m"}`, []string{"timeout: not supported yet"}},
+		{"retry", `{"job": "j", "retry": {"attempts": 2}}`, []string{"retry: not supported yet"}},
+		{"overlap", `{"job": "j", "overlap": "skip"}`, []string{"overlap: not supported yet"}},
+		{"no JSON", `job=x`, []string{"not valid JSON: line 1"}},
+		{"JSON that breaks off", `{"job": "j"`, []string{"it ends too early"}},
+		{"an empty document", ``, []string{"it is empty"}},
+		{"two documents", `{"job": "j"} {}`, []string{"more text after the end"}},
+		{"an array", `[]`, []string{"must be an object, is an array"}},
+		{"invalid UTF-8", "{\"job\": \"\xff\"}", []string{"not valid UTF-8"}},
+		{"another event", `{"detail-type": "Object Created", "source": "aws.s3", "detail": {}}`, []string{`"Object Created" of source "aws.s3", not a job payload`}},
+		{"an event without detail", `{"detail-type": "Errand Job"}`, []string{"detail: required"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			_, _, err := job.Decode([]byte(tc.payload))
+			if _, ok := errors.AsType[job.Invalid](err); !ok {
+				t.Fatalf("got %v, want an Invalid", err)
+			}
+			for _, want := range tc.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("got %q, want %q in it", err, want)
+				}
+			}
+		})
+	}
+}
+
+func TestRefusedPayloadKeepsWhatWasRead(t *testing.T) {
+	t.Parallel()
+	p, id, err := job.Decode([]byte(`{"detail-type": "Errand Job", "id": "e-1", "detail": {"job": "billing", "runId": "r-1", "comand": []}}`))
+	if err == nil || p.Job != "billing" || p.RunID != "r-1" || id != "e-1" {
+		t.Errorf("got %q, %q, %q, %v", p.Job, p.RunID, id, err)
+	}
+}
+
+func TestSamplePayloads(t *testing.T) {
+	t.Parallel()
+	for _, file := range glob(t, "../../events/launcher/*.json") {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			_, _, err := job.Decode(read(t, file))
+			if refused := filepath.Base(file) == "misspelt.json"; refused != (err != nil) {
+				t.Errorf("got %v, refused should be %v", err, refused)
+			}
+		})
+	}
+}
+
+func TestIdentity(t *testing.T) {
+	t.Parallel()
+	due := time.Date(2026, 11, 20, 3, 0, 0, 0, time.FixedZone("CET", 3600))
+	for _, tc := range []struct {
+		name    string
+		payload job.Payload
+		eventID string
+		want    string
+	}{
+		{"runId comes first", job.Payload{Job: "j", RunID: "r", ScheduledTime: due}, "e", "r"},
+		{"then the time it was due, in UTC", job.Payload{Job: "j", ScheduledTime: due}, "e", "j-20261120T020000Z"},
+		{"then the event's id", job.Payload{Job: "j"}, "e", "e"},
+		{"then the request's", job.Payload{Job: "j"}, "", "request"},
+		{"a bad runId is no identity", job.Payload{Job: "j", RunID: "a b"}, "e", "e"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			if got := job.NewRun(tc.payload, tc.eventID, "request").ID; got != tc.want {
+				t.Errorf("got %s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestToken(t *testing.T) {
+	t.Parallel()
+	run := job.Run{ID: "r-1", Attempt: 1}
+	token := run.Token("errand/a/", 0)
+	if len(token) != 64 {
+		t.Errorf("token has %d characters", len(token))
+	}
+	if again := run.Token("errand/a/", 0); again != token {
+		t.Error("the same run has two tokens")
+	}
+	for name, other := range map[string]string{
+		"another stack":         run.Token("errand/b/", 0),
+		"another placement try": run.Token("errand/a/", 1),
+		"another attempt":       job.Run{ID: "r-1", Attempt: 2}.Token("errand/a/", 0),
+		"another run":           job.Run{ID: "r-2", Attempt: 1}.Token("errand/a/", 0),
+	} {
+		if other == token {
+			t.Errorf("%s has the same token", name)
+		}
+	}
+}
+
+func TestVariables(t *testing.T) {
+	t.Parallel()
+	run := job.NewRun(job.Payload{Job: "j", ScheduledTime: time.Date(2026, 11, 20, 2, 0, 0, 0, time.UTC), LogLines: aws.Int(0)}, "", "")
+	got := map[string]string{}
+	for _, v := range run.Variables() {
+		got[*v.Name] = *v.Value
+	}
+	want := map[string]string{
+		"ERRAND_JOB": "j", "ERRAND_RUN_ID": "j-20261120T020000Z", "ERRAND_ATTEMPT": "1",
+		"ERRAND_SCHEDULED_TIME": "2026-11-20T02:00:00Z", "ERRAND_LOG_LINES": "0",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("variables (-want +got):\n%s", diff)
+	}
+	if got := job.NewRun(job.Payload{Job: "j"}, "e", "").Variables(); len(got) != 3 {
+		t.Errorf("a run without a time and log lines has %d variables, want 3", len(got))
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, file := range glob(f, "../../events/*/*.json") {
+		f.Add(read(f, file))
+	}
+	f.Add([]byte(`{"job":"j","environment":{"A":"1"},"overrides":{"containerOverrides":[{"name":"a","environment":[{}]}]}}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		p, eventID, err := job.Decode(raw)
+		if err == nil && (p.Job == "" || len(p.Job) > 64) {
+			t.Errorf("accepted the job name %q", p.Job)
+		}
+		run := job.NewRun(p, eventID, "request")
+		if run.ID == "" {
+			t.Error("a run without an id")
+		}
+		if len(run.Token("errand/a/", 0)) != 64 {
+			t.Error("a token that ECS refuses")
+		}
+	})
+}
+
+func glob(t testing.TB, pattern string) []string {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files match %s (%v)", pattern, err)
+	}
+	return files
+}
+
+func read(t testing.TB, file string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}

@@ -1,0 +1,168 @@
+package taskevent_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"errand/pkg/result"
+	"errand/pkg/taskevent"
+)
+
+const prefix = "errand/jobs/"
+
+func load(t testing.TB, name string) taskevent.Event {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join("../../events/collector", name+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := taskevent.Decode(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func TestVerdict(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		event  string
+		status result.Status
+		reason string
+		code   int // -1: none
+		ran    bool
+	}{
+		{"succeeded", result.Succeeded, "container app exited with code 0", 0, true},
+		{"failed", result.Failed, "container app exited with code 3", 3, true},
+		{"sidecar-killed", result.Succeeded, "container app exited with code 0", 0, true},
+		{"injected-container", result.Succeeded, "container app exited with code 0", 0, true},
+		{"out-of-memory", result.Failed, "container app ran out of memory and was killed with code 137 (OutOfMemoryError: container killed due to memory usage)", 137, true},
+		{"killed", result.Failed, "container app was ended by SIGKILL (exit code 137)", 137, true},
+		{"segfault", result.Failed, "container app was ended by SIGSEGV (exit code 139)", 139, true},
+		{"not-found", result.Failed, "container app exited with code 127 (command not found)", 127, true},
+		{"not-executable", result.Failed, "container app exited with code 126 (the command is not executable)", 126, true},
+		{"no-exit-code", result.Failed, "container app ended without an exit code: Essential container in task exited", -1, true},
+		{"cannot-pull", result.StartFailed, "the task did not start: CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to resolve ref 123456789012.dkr.ecr.eu-west-1.amazonaws.com/billing:2026-11-18: not found", -1, false},
+		{"secret-missing", result.StartFailed, "the task did not start: ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: service call has been retried 1 time(s)", -1, false},
+		{"no-containers", result.StartFailed, "the task did not start: TaskFailedToStart: RESOURCE:GPU", -1, false},
+		{"dependency-failed", result.StartFailed, "container app did not start: Essential container in task exited", -1, false},
+		{"stopped-by-user", result.Stopped, "the task was stopped: Task stopped by user; container app was ended by SIGTERM (exit code 143)", 143, true},
+		{"stopped-exit-zero", result.Stopped, "the task was stopped: deploy freeze, asked by ops; container app exited with code 0", 0, true},
+		{"scaled-in", result.Stopped, "the task was stopped: Scaling activity initiated by (deployment ecs-svc/1234567890123456789); container app was ended by SIGTERM (exit code 143)", 143, true},
+		{"spot-interrupted", result.Interrupted, "AWS took the task away: Your Spot Task was interrupted; container app was ended by SIGTERM (exit code 143)", 143, true},
+		{"host-retired", result.Interrupted, "AWS took the task away: ECS is performing maintenance on the underlying infrastructure hosting the task; container app was ended by SIGTERM (exit code 143)", 143, true},
+		{"instance-terminated", result.Interrupted, "AWS took the task away: Host EC2 (instance i-0a1b2c3d4e5f67890) terminated", -1, true},
+		{"infrastructure-health", result.Interrupted, "AWS took the task away", -1, true},
+		{"no-stop-code", result.Lost, "container app exited with code 0, but ECS does not say that it ended by itself", 0, true},
+	} {
+		t.Run(tc.event, func(t *testing.T) {
+			t.Parallel()
+			e := load(t, tc.event)
+			if !e.Ended(prefix) {
+				t.Fatal("not seen as the end of a task of the stack")
+			}
+			got := e.Task.Verdict(e.Task.Run(prefix).Container)
+			want := taskevent.Verdict{Status: tc.status, Reason: tc.reason, Ran: tc.ran}
+			if tc.code >= 0 {
+				want.ExitCode = &tc.code
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("verdict (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// ECS may leave any of these out.
+func TestVerdictOnPartialEvents(t *testing.T) {
+	t.Parallel()
+	started := time.Date(2026, 11, 20, 2, 0, 0, 0, time.UTC)
+	one := 1
+	for _, tc := range []struct {
+		name      string
+		task      taskevent.Task
+		container string
+		status    result.Status
+	}{
+		{"nothing but the name", taskevent.Task{}, "app", result.Lost},
+		{"no container known", taskevent.Task{StopCode: "EssentialContainerExited"}, "", result.Lost},
+		{"no exit code and no runtime id, but the task was started", taskevent.Task{
+			StopCode: "EssentialContainerExited", StartedAt: started, Containers: []taskevent.Container{{Name: "app"}},
+		}, "app", result.Failed},
+		{"a code of another container does not count", taskevent.Task{
+			StopCode: "EssentialContainerExited", StartedAt: started,
+			Containers: []taskevent.Container{{Name: "side", ExitCode: new(int)}, {Name: "app", ExitCode: &one}},
+		}, "app", result.Failed},
+		{"a stop code of tomorrow with exit code 0", taskevent.Task{
+			StopCode: "SomethingNew", Containers: []taskevent.Container{{Name: "app", ExitCode: new(int)}},
+		}, "app", result.Lost},
+		{"a stop code of tomorrow with exit code 1", taskevent.Task{
+			StopCode: "SomethingNew", Containers: []taskevent.Container{{Name: "app", ExitCode: &one}},
+		}, "app", result.Failed},
+		{"stopped before it was started", taskevent.Task{StopCode: "UserInitiated", Containers: []taskevent.Container{{Name: "app"}}}, "app", result.Stopped},
+		{"Spot told by its sentence only", taskevent.Task{StoppedReason: "Your Spot Task was interrupted."}, "app", result.Interrupted},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			v := tc.task.Verdict(tc.container)
+			if v.Status != tc.status || v.Reason == "" {
+				t.Errorf("got %s (%s), want %s", v.Status, v.Reason, tc.status)
+			}
+		})
+	}
+}
+
+func TestNotTheEndOfOurTask(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"deprovisioning", "spot-warning", "other-stack", "service-task", "launch-failed"} {
+		if load(t, name).Ended(prefix) {
+			t.Errorf("%s is taken for the end of a task of the stack", name)
+		}
+	}
+}
+
+func TestRun(t *testing.T) {
+	t.Parallel()
+	got := load(t, "failed").Task.Run(prefix)
+	want := taskevent.Run{
+		Job: "billing-daily", ID: "billing-daily-20261120T020000Z", Attempt: 1,
+		ScheduledTime: time.Date(2026, 11, 20, 2, 0, 0, 0, time.UTC),
+		Container:     "app", Command: []string{"./bill", "--day", "2026-11-19"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("run (-want +got):\n%s", diff)
+	}
+	if got := load(t, "started-by-hand").Task.Run(prefix); got.Job != "billing-daily" || got.ID != "" || got.Container != "" {
+		t.Errorf("a task without the variables gives %+v", got)
+	}
+}
+
+func FuzzVerdict(f *testing.F) {
+	files, _ := filepath.Glob("../../events/collector/*.json")
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		e, err := taskevent.Decode(raw)
+		if err != nil {
+			return
+		}
+		run := e.Task.Run(prefix)
+		v := e.Task.Verdict(run.Container)
+		if v.Reason == "" || strings.ContainsAny(v.Reason, "\r\n") && run.Container == "" {
+			t.Errorf("reason %q", v.Reason)
+		}
+		if v.Status == result.Succeeded && (v.ExitCode == nil || *v.ExitCode != 0 || e.Task.StopCode != "EssentialContainerExited") {
+			t.Errorf("succeeded with %v and %s", v.ExitCode, e.Task.StopCode)
+		}
+	})
+}
