@@ -139,7 +139,7 @@ func TestSubject(t *testing.T) {
 		want   string
 	}{
 		{"exit code and duration", func(*result.Result) {}, "FAILED billing-daily: exit code 3 after 7m10s"},
-		{"a short run", func(r *result.Result) { r.StoppedAt = r.StartedAt.Add(412 * time.Millisecond) }, "FAILED billing-daily: exit code 3 after 400ms"},
+		{"a short run", func(r *result.Result) { r.StoppedAt = r.StartedAt.Add(412 * time.Millisecond) }, "FAILED billing-daily: exit code 3 after 0.4s"},
 		{"a long run", func(r *result.Result) { r.StoppedAt = r.StartedAt.Add(125*time.Minute + 3*time.Second) }, "FAILED billing-daily: exit code 3 after 2h5m"},
 		{"no exit code", func(r *result.Result) { r.ExitCode, r.Reason = nil, "it ended" }, "FAILED billing-daily: it ended after 7m10s"},
 		{"stopped with an exit code", func(r *result.Result) { r.Status, r.Reason = result.Stopped, "the task was stopped: by ops" }, "STOPPED billing-daily: by ops after 7m10s"},

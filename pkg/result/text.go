@@ -230,7 +230,7 @@ func stamp(t time.Time) string { return t.UTC().Format("Mon 2006-01-02 15:04:05 
 func duration(d time.Duration) string {
 	switch {
 	case d < 10*time.Second:
-		return d.Round(100 * time.Millisecond).String()
+		return strings.TrimSuffix(fmt.Sprintf("%.1f", d.Seconds()), ".0") + "s"
 	case d < time.Hour:
 		return d.Round(time.Second).String()
 	}

@@ -1,0 +1,93 @@
+# GNU make answers 2 whenever a recipe fails, and `make run` promises 1 for a run
+# that did not succeed. In question mode make runs only the lines marked +, and
+# answers 1 when a target has another line left to run.
+ifneq ($(filter run,$(MAKECMDGOALS)),)
+MAKEFLAGS += --question
+endif
+
+EVENT ?= events/launcher/nightly-report.json
+ADDR  ?= 127.0.0.1:4599
+
+FUNCTIONS = launcher collector
+
+# What is deployed depends on nothing of the machine that builds it: no cgo, no
+# paths, no version control stamp.
+GO_BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags lambda.norpc -ldflags '-s -w -buildid='
+LAMBDA   = GOOS=linux GOARCH=arm64 $(GO_BUILD)
+
+# The race detector needs a C compiler on Linux; without one the tests run
+# without it.
+RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+
+GOLANGCI_LINT         = build/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)
+GOLANGCI_LINT_VERSION = v2.15.0
+
+.PHONY: help run run-event local test check format lint template sizes bench fuzz build deploy \
+	build-errand build-LauncherFunction build-CollectorFunction
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "%-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: run-event ## run the main job on this machine, no AWS account; EVENT=file takes another payload
+	$(if $(wildcard build/run-failed),@false)
+
+run-event: build-errand
+	+@rm -f build/run-failed; build/errand run $(EVENT) || touch build/run-failed
+
+local: build-errand ## the same, kept running for the AWS CLI and SDKs; ADDR=127.0.0.1:4599
+	@build/errand local -addr $(ADDR)
+
+build-errand:
+	+@for f in $(FUNCTIONS); do $(GO_BUILD) -o build/$$f/bootstrap ./functions/$$f || exit; done
+	+@go build -buildvcs=false -o build/errand ./cmd/errand
+
+test: ## every test, race detector on, order shuffled
+	$(if $(RACE),,@echo "no C compiler: the race detector is off")
+	go test $(RACE) -shuffle=on ./...
+
+check: format lint template sizes test ## formatting, vet, lint, template, sizes, tests: what CI runs
+
+format: $(GOLANGCI_LINT)
+	$(GOLANGCI_LINT) fmt --diff
+
+lint: $(GOLANGCI_LINT)
+	go vet ./...
+	$(GOLANGCI_LINT) run
+
+$(GOLANGCI_LINT):
+	GOBIN=$(CURDIR)/build/tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	mv build/tools/golangci-lint $@
+
+template:
+	@if command -v cfn-lint >/dev/null; then echo cfn-lint template.yaml; cfn-lint template.yaml; \
+	else echo "cfn-lint is not installed: template.yaml is checked by the tests only (pip install cfn-lint)"; fi
+
+# What the launcher and the collector may weigh when built for Lambda, in bytes.
+sizes: build-LauncherFunction build-CollectorFunction
+	@set -- launcher 10200000 collector 11000000; while [ $$# -gt 0 ]; do \
+		size=$$(wc -c < build/lambda/$$1/bootstrap); echo "$$1 for Lambda: $$size of $$2 bytes"; \
+		[ $$size -lt $$2 ] || { echo "$$1 is too large"; exit 1; }; shift 2; done
+
+bench: ## measure: payload to RunTask, event to result, the text form
+	go test -run '^$$' -bench . ./pkg/...
+
+fuzz: ## let each fuzz target run for FUZZTIME (30s)
+	@for p in $$(go list ./pkg/...); do for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+		go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),30s) $$p || exit; done; done
+
+build: ## build/<function>/bootstrap for this machine; GOARCH=arm64 for another
+	@for f in $(FUNCTIONS); do $(GO_BUILD) -o build/$$f/bootstrap ./functions/$$f && \
+		echo "build/$$f/bootstrap $$(wc -c < build/$$f/bootstrap) bytes" || exit; done
+
+# sam build calls build-<LogicalId> with the folder to fill.
+build-LauncherFunction: ARTIFACTS_DIR ?= build/lambda/launcher
+build-LauncherFunction:
+	$(LAMBDA) -o $(ARTIFACTS_DIR)/bootstrap ./functions/launcher
+
+build-CollectorFunction: ARTIFACTS_DIR ?= build/lambda/collector
+build-CollectorFunction:
+	$(LAMBDA) -o $(ARTIFACTS_DIR)/bootstrap ./functions/collector
+
+deploy: ## sam build and sam deploy
+	sam build
+	sam deploy

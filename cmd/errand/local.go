@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"strings"
+)
+
+// local serves the local stack until ctx ends.
+func local(ctx context.Context, w world, addr string) error {
+	if err := w.start(ctx, addr, "eu-west-1", "123456789012"); err != nil {
+		return err
+	}
+	w.screen.text(strings.NewReplacer("URL", w.server.URL(), "TOPIC", w.topics.json, "CLUSTER", cluster, "SUBNET", subnet).Replace(guide))
+	w.screen.functions = true
+	<-ctx.Done()
+	return w.server.Close()
+}
+
+const guide = `errand is here: URL serves ECS, CloudWatch Logs, SNS, EventBridge and Lambda.
+
+In another terminal:
+
+  export AWS_ENDPOINT_URL=URL AWS_REGION=eu-west-1 AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
+
+  # start a job, as a schedule does
+  aws lambda invoke --function-name launcher \
+    --payload fileb://events/launcher/nightly-report.json /dev/stdout
+  # … and without waiting for the answer
+  aws lambda invoke --function-name launcher --invocation-type Event \
+    --payload fileb://events/launcher/failing-job.json /dev/stdout
+
+  # look at its task and its log
+  aws ecs list-tasks --cluster CLUSTER --started-by errand/local/nightly-report --desired-status STOPPED
+  aws logs filter-log-events --log-group-name /ecs/sample --log-stream-name-prefix ecs/app/
+
+  # start a task of your own; its end is not reported, since it is not errand's
+  aws ecs run-task --cluster CLUSTER --task-definition sample --started-by me \
+    --network-configuration 'awsvpcConfiguration={subnets=[SUBNET]}' \
+    --overrides '{"containerOverrides":[{"name":"app","command":["sleep","60"]}]}'
+  aws ecs stop-task --cluster CLUSTER --task <task>
+
+  # receive results: a URL of yours, and failures only
+  aws sns subscribe --topic-arn TOPIC --protocol http --notification-endpoint http://127.0.0.1:8080/ \
+    --attributes '{"FilterPolicy":"{\"outcome\":[\"failure\"]}"}'
+
+Ctrl-C ends it. What happens:
+
+`

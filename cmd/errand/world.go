@@ -1,0 +1,266 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"gopkg.in/yaml.v3"
+
+	"errand/pkg/job"
+	"errand/pkg/localaws"
+)
+
+// The local stack. Its names are those of the sample that template.yaml makes.
+const (
+	stack      = "local"
+	cluster    = "sample"
+	definition = "sample"
+	logGroup   = "/ecs/sample"
+	subnet     = "subnet-0123456789abcdef0"
+)
+
+// world is the embedded endpoint with the local stack in it.
+type world struct {
+	functions, template string
+	screen              *screen
+
+	server *localaws.Server
+	cfg    aws.Config
+	topics struct{ json, text string }
+}
+
+// start serves AWS on addr and deploys the local stack.
+func (w *world) start(ctx context.Context, addr, region, account string) error {
+	for _, name := range []string{"launcher", "collector"} {
+		if _, err := os.Stat(w.bootstrap(name)); err != nil {
+			return fmt.Errorf("find the built function %s: %w; build it with make", name, err)
+		}
+	}
+	pattern, err := collectorPattern(w.template)
+	if err != nil {
+		return err
+	}
+	w.server, err = localaws.Start(localaws.Options{
+		Addr: addr, Region: region, Account: account, Watch: w.screen.watch, RetryPace: time.Second,
+	})
+	if err != nil {
+		return err
+	}
+	w.cfg = aws.Config{
+		Region: region, BaseEndpoint: aws.String(w.server.URL()),
+		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+	}
+	if err := w.topic(ctx, "results", &w.topics.json); err != nil {
+		return err
+	}
+	if err := w.topic(ctx, "results-text", &w.topics.text); err != nil {
+		return err
+	}
+	w.deploy()
+	if err := w.server.AddRule(localaws.Rule{Name: "task-stopped", Pattern: pattern, Function: "collector"}); err != nil {
+		return err
+	}
+	if err := w.cluster(ctx, cluster); err != nil {
+		return err
+	}
+	if _, err := cloudwatchlogs.NewFromConfig(w.cfg).CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String(logGroup)}); err != nil {
+		return err
+	}
+	_, err = w.register(ctx, definition, []string{"app"})
+	return err
+}
+
+func (w *world) bootstrap(function string) string {
+	return filepath.Join(w.functions, function, "bootstrap")
+}
+
+// deploy sets the functions up as template.yaml does.
+func (w *world) deploy() {
+	common := map[string]string{
+		"STARTED_BY_PREFIX": "errand/" + stack + "/", "TOPIC_ARN": w.topics.json, "TEXT_TOPIC_ARN": w.topics.text,
+	}
+	launcher := map[string]string{"CLUSTER": cluster, "TASK_DEFINITION": definition, "SUBNETS": subnet}
+	for name, value := range common {
+		launcher[name] = value
+	}
+	w.server.AddFunction(localaws.Function{Name: "collector", Bootstrap: w.bootstrap("collector"), Env: common, Timeout: time.Minute})
+	w.server.AddFunction(localaws.Function{
+		Name: "launcher", Bootstrap: w.bootstrap("launcher"), Env: launcher, Timeout: 2 * time.Minute, OnFailure: "collector",
+	})
+}
+
+func (w *world) topic(ctx context.Context, name string, topic *string) error {
+	out, err := sns.NewFromConfig(w.cfg).CreateTopic(ctx, &sns.CreateTopicInput{Name: aws.String(name)})
+	if err == nil {
+		*topic = aws.ToString(out.TopicArn)
+	}
+	return err
+}
+
+func (w *world) cluster(ctx context.Context, name string) error {
+	_, err := ecs.NewFromConfig(w.cfg).CreateCluster(ctx, &ecs.CreateClusterInput{ClusterName: aws.String(name)})
+	return err
+}
+
+// register makes a revision of a task definition whose containers run
+// processes of this machine.
+func (w *world) register(ctx context.Context, family string, containers []string) (revision int, err error) {
+	in := &ecs.RegisterTaskDefinitionInput{
+		Family: aws.String(family), NetworkMode: types.NetworkModeAwsvpc, Cpu: aws.String("256"), Memory: aws.String("512"),
+		RequiresCompatibilities: []types.Compatibility{types.CompatibilityFargate},
+		ExecutionRoleArn:        aws.String("arn:aws:iam::123456789012:role/sample-execution"),
+	}
+	for i, name := range containers {
+		// The first container is the job's; the others end with it.
+		own := []string{"echo", "no command given: here the image's own command would run"}
+		if i > 0 {
+			own = []string{"sleep", "86400"}
+		}
+		in.ContainerDefinitions = append(in.ContainerDefinitions, types.ContainerDefinition{
+			Name: aws.String(name), Image: aws.String("local"), Command: own, Essential: aws.Bool(i == 0), StopTimeout: aws.Int32(2),
+			LogConfiguration: &types.LogConfiguration{LogDriver: types.LogDriverAwslogs, Options: map[string]string{
+				"awslogs-group": logGroup, "awslogs-region": w.cfg.Region, "awslogs-stream-prefix": "ecs",
+			}},
+		})
+	}
+	out, err := ecs.NewFromConfig(w.cfg).RegisterTaskDefinition(ctx, in)
+	if err != nil {
+		return 0, err
+	}
+	return int(out.TaskDefinition.Revision), nil
+}
+
+// maxRevision bounds the stand-ins for a payload that names a revision.
+const maxRevision = 1000
+
+// standIn makes what the payload names and only a real account has, so that any
+// payload can be tried here.
+func (w *world) standIn(ctx context.Context, p job.Payload) error {
+	where := cluster
+	if p.Cluster != "" {
+		where = path.Base(p.Cluster)
+		if err := w.cluster(ctx, where); err != nil {
+			return err
+		}
+	}
+	containers := []string{"app"}
+	if p.Container != "" {
+		containers = []string{p.Container}
+	}
+	if p.Overrides != nil {
+		for _, o := range p.Overrides.ContainerOverrides {
+			if name := aws.ToString(o.Name); p.Container == "" && len(containers) == 1 && containers[0] == "app" {
+				containers = []string{name}
+			} else if name != containers[0] {
+				containers = append(containers, name)
+			}
+		}
+	}
+	family, number, _ := strings.Cut(path.Base(p.TaskDefinition), ":")
+	if p.TaskDefinition == "" {
+		family = definition
+	}
+	wanted, _ := strconv.Atoi(number)
+	for {
+		revision, err := w.register(ctx, family, containers)
+		if err != nil {
+			return err
+		}
+		if revision >= min(wanted, maxRevision) {
+			break
+		}
+	}
+	if p.Service == "" {
+		return nil
+	}
+	_, err := ecs.NewFromConfig(w.cfg).CreateService(ctx, &ecs.CreateServiceInput{
+		Cluster: aws.String(where), ServiceName: aws.String(path.Base(p.Service)), TaskDefinition: aws.String(family), LaunchType: types.LaunchTypeFargate,
+		NetworkConfiguration: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{Subnets: []string{subnet}}},
+	})
+	return err
+}
+
+// place is the Region and account of the first ARN in the payload.
+func place(p job.Payload) (region, account string) {
+	for _, name := range []string{p.TaskDefinition, p.Cluster, p.Service} {
+		if a, err := arn.Parse(name); err == nil {
+			return a.Region, a.AccountID
+		}
+	}
+	return "eu-west-1", "123456789012"
+}
+
+// invoke calls the launcher as Lambda's clients do and returns its answer.
+func (w *world) invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	out, err := lambda.NewFromConfig(w.cfg).Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("launcher"), Payload: payload})
+	if err != nil {
+		return nil, err
+	}
+	if out.FunctionError == nil {
+		return out.Payload, nil
+	}
+	var failure struct {
+		ErrorMessage string `json:"errorMessage"`
+	}
+	if err := json.Unmarshal(out.Payload, &failure); err != nil || failure.ErrorMessage == "" {
+		failure.ErrorMessage = string(out.Payload)
+	}
+	return nil, errors.New("the launcher failed: " + failure.ErrorMessage)
+}
+
+// collectorPattern reads the pattern of the rule that wakes the collector from
+// the template, with the local stack's name in it.
+func collectorPattern(file string) ([]byte, error) {
+	text, err := os.ReadFile(file) //nolint:gosec // named by whoever runs this
+	if err != nil {
+		return nil, fmt.Errorf("read the collector's rule from the template: %w", err)
+	}
+	var template struct {
+		Resources map[string]struct {
+			Properties struct {
+				Events map[string]struct {
+					Properties struct {
+						Pattern yaml.Node `yaml:"Pattern"`
+					} `yaml:"Properties"`
+				} `yaml:"Events"`
+			} `yaml:"Properties"`
+		} `yaml:"Resources"`
+	}
+	if err := yaml.Unmarshal(text, &template); err != nil {
+		return nil, fmt.Errorf("read the collector's rule from %s: %w", file, err)
+	}
+	pattern := template.Resources["CollectorFunction"].Properties.Events["TaskStopped"].Properties.Pattern
+	substitute(&pattern)
+	var value any
+	if err := pattern.Decode(&value); err != nil || value == nil {
+		return nil, fmt.Errorf("%s has no pattern at CollectorFunction, event TaskStopped (%w)", file, err)
+	}
+	return json.Marshal(value)
+}
+
+// substitute does what CloudFormation does with !Sub and the stack's name.
+func substitute(n *yaml.Node) {
+	if n.Tag == "!Sub" {
+		n.Tag = "!!str"
+		n.Value = strings.ReplaceAll(n.Value, "${AWS::StackName}", stack)
+	}
+	for _, child := range n.Content {
+		substitute(child)
+	}
+}
