@@ -330,7 +330,7 @@ func (g *logGroup) takeHiding() int {
 func (l *logsService) describeGroups(_ context.Context, in *cloudwatchlogs.DescribeLogGroupsInput) (*cloudwatchlogs.DescribeLogGroupsOutput, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	names, next, err := list(l.groups, deref(in.LogGroupNamePrefix), in.Limit, in.NextToken)
+	names, next, err := list(cmp.Compare, l.groups, deref(in.LogGroupNamePrefix), in.Limit, in.NextToken)
 	if err != nil {
 		return nil, err
 	}
@@ -365,7 +365,7 @@ func (l *logsService) describeStreams(_ context.Context, in *cloudwatchlogs.Desc
 	if err != nil {
 		return nil, err
 	}
-	order := func(a, b string) int { return cmp.Compare(a, b) }
+	order := cmp.Compare[string]
 	if byTime {
 		order = func(a, b string) int {
 			return cmp.Or(cmp.Compare(g.streams[a].last().at, g.streams[b].last().at), cmp.Compare(a, b))
@@ -375,7 +375,7 @@ func (l *logsService) describeStreams(_ context.Context, in *cloudwatchlogs.Desc
 		ascending := order
 		order = func(a, b string) int { return ascending(b, a) }
 	}
-	names, next, err := listBy(order, g.streams, deref(in.LogStreamNamePrefix), in.Limit, in.NextToken)
+	names, next, err := list(order, g.streams, deref(in.LogStreamNamePrefix), in.Limit, in.NextToken)
 	if err != nil {
 		return nil, err
 	}
@@ -407,11 +407,7 @@ func (s *logStream) last() logEvent {
 
 // list returns a page of the names of groups or streams that have the prefix,
 // and the token of the next page: the last name of this one.
-func list[T any](items map[string]T, prefix string, limit *int32, token *string) ([]string, *string, error) {
-	return listBy(cmp.Compare[string], items, prefix, limit, token)
-}
-
-func listBy[T any](order func(a, b string) int, items map[string]T, prefix string, limit *int32, token *string) ([]string, *string, error) {
+func list[T any](order func(a, b string) int, items map[string]T, prefix string, limit *int32, token *string) ([]string, *string, error) {
 	size, err := within("limit", limit, 50, 50)
 	if err != nil {
 		return nil, nil, err
