@@ -31,6 +31,10 @@ type Function struct {
 	// OnFailure names the function that is told of an event that this one
 	// could not handle.
 	OnFailure string
+	// Serial makes asynchronous events wait for one another, as a reserved
+	// concurrency of 1 does. Without it they are taken in the order in which
+	// they were sent, but a program that is slow does not hold up the next.
+	Serial bool
 }
 
 // DeadLetter is an event that a function could not handle and that has no
@@ -59,10 +63,10 @@ type function struct {
 	// idle are the instances that wait for an event, the latest last, which is
 	// the one to use next.
 	idle []*instance
-	// last is the latest asynchronous event. Each waits until the one before it
-	// was taken by an instance, so that events arrive in the order in which
-	// they were sent.
-	last *invocation
+	// last is closed when the next asynchronous event may go: each waits for
+	// the one before it, so that they arrive in the order in which they were
+	// sent.
+	last <-chan struct{}
 }
 
 // invocation is one event on its way through one instance.
@@ -163,19 +167,24 @@ func (l *lambdaService) enqueue(name string, payload []byte) (string, error) {
 // has. onFailure is the function to tell when all have failed.
 func (f *function) enqueue(id string, payload []byte, onFailure string) {
 	inv := newInvocation(id, payload)
+	tried := make(chan struct{})
 	f.mu.Lock()
 	before := f.last
-	f.last = inv
+	f.last = inv.taken
+	if f.Serial {
+		f.last = tried
+	}
 	f.mu.Unlock()
 	f.server.background(func() {
 		if before != nil {
 			select {
-			case <-before.taken:
+			case <-before:
 			case <-f.server.ctx.Done():
 				return
 			}
 		}
 		out := f.run(inv)
+		close(tried)
 		attempts := 1
 		for out.failed && attempts <= *f.MaximumRetryAttempts {
 			select {
@@ -299,7 +308,8 @@ func checkPayload(payload []byte) ([]byte, error) {
 }
 
 func (l *lambdaService) serve(w http.ResponseWriter, r *http.Request, body []byte) {
-	name, action, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/2015-03-31/functions/"), "/")
+	path := strings.TrimPrefix(r.URL.Path, "/2015-03-31/functions")
+	name, action, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	var err error
 	switch {
 	case r.Method == http.MethodPost && action == "invocations":
