@@ -309,7 +309,12 @@ func TestHowTasksEnd(t *testing.T) {
 	if err := os.WriteFile(script, []byte("#!/bin/sh\npwd\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	sidecar := with(shell("sidecar", "trap 'exit 7' TERM; echo ready; while :; do sleep 0.02; done"), func(c *types.ContainerDefinition) { c.Essential = aws.Bool(false) })
+	// Containers of a task tell each other through these how far they are.
+	ready, over := filepath.Join(t.TempDir(), "ready"), filepath.Join(t.TempDir(), "over")
+	if err := errors.Join(syscall.Mkfifo(ready, 0o600), syscall.Mkfifo(over, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	aside := func(c *types.ContainerDefinition) { c.Essential = aws.Bool(false) }
 	const (
 		exited  = "Essential container in task exited"
 		failed  = "Task failed to start"
@@ -341,15 +346,18 @@ func TestHowTasksEnd(t *testing.T) {
 			code: types.TaskStopCodeEssentialContainerExited, reason: exited, want: []ended{{139, ""}},
 		},
 		{
-			name:       "the end of an essential container ends the others",
-			containers: []types.ContainerDefinition{shell("app", "sleep 0.3; exit 3"), sidecar},
-			code:       types.TaskStopCodeEssentialContainerExited, reason: exited, want: []ended{{3, ""}, {7, ""}},
+			name: "the end of an essential container ends the others",
+			containers: []types.ContainerDefinition{
+				shell("app", "cat "+ready+"; exit 3"),
+				with(shell("sidecar", "trap 'exit 7' TERM; echo >"+ready+"; while :; do sleep 0.02; done"), aside),
+			},
+			code: types.TaskStopCodeEssentialContainerExited, reason: exited, want: []ended{{3, ""}, {7, ""}},
 		},
 		{
 			name: "the end of another one does not",
 			containers: []types.ContainerDefinition{
-				shell("app", "sleep 0.3; echo done"),
-				with(shell("early", "exit 9"), func(c *types.ContainerDefinition) { c.Essential = aws.Bool(false) }),
+				shell("app", "cat "+over+"; echo done"),
+				with(shell("early", "exec 3>"+over+"; exit 9"), aside),
 			},
 			code: types.TaskStopCodeEssentialContainerExited, reason: exited, want: []ended{{0, ""}, {9, ""}}, lines: []string{"done"},
 		},
@@ -574,7 +582,7 @@ func (e *endpoint) held(t *testing.T) <-chan struct{} {
 			t.Error(err)
 			return
 		}
-		defer file.Close()
+		defer func() { _ = file.Close() }()
 		_, _ = io.Copy(io.Discard, file)
 	}()
 	e.register(t, shell("app", "exec 3>"+fifo+"; (trap '' TERM; echo ready; exec sleep 600) & wait"))

@@ -386,7 +386,6 @@ func (l *logsService) describeStreams(_ context.Context, in *cloudwatchlogs.Desc
 			LogStreamName: new(name),
 			CreationTime:  new(s.created),
 			Arn:           new(l.server.arn("logs", "log-group:"+g.name+":log-stream:"+name)),
-			StoredBytes:   new(int64(0)), // always 0 since 2019
 		}
 		if len(s.events) > 0 {
 			described.FirstEventTimestamp = new(s.events[0].at)

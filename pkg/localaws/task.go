@@ -170,8 +170,8 @@ func (e *ecsService) newTask(in *ecs.RunTaskInput, c *cluster, def *definition, 
 			LastStatus:        new("PENDING"),
 			NetworkInterfaces: []types.NetworkInterface{},
 			Cpu:               new(strconv.Itoa(int(d.Cpu))),
-			Memory:            number(d.Memory),
-			MemoryReservation: number(d.MemoryReservation),
+			Memory:            units(d.Memory),
+			MemoryReservation: units(d.MemoryReservation),
 		})
 		cpu += d.Cpu
 		if limit := cmp.Or(d.Memory, d.MemoryReservation); limit != nil {
@@ -187,12 +187,12 @@ func (e *ecsService) newTask(in *ecs.RunTaskInput, c *cluster, def *definition, 
 		overrides.ContainerOverrides = append(overrides.ContainerOverrides, override)
 	}
 	t.Overrides = &overrides
-	t.Cpu = cmp.Or(overrides.Cpu, def.Cpu, number(&cpu))
-	t.Memory = cmp.Or(overrides.Memory, def.Memory, number(&memory))
+	t.Cpu = cmp.Or(overrides.Cpu, def.Cpu, units(&cpu))
+	t.Memory = cmp.Or(overrides.Memory, def.Memory, units(&memory))
 	return t
 }
 
-func number(n *int32) *string {
+func units(n *int32) *string {
 	if n == nil {
 		return nil
 	}
@@ -207,14 +207,12 @@ func (t *task) describe() types.Task {
 	for i := range described.Containers {
 		described.Containers[i].HealthStatus = types.HealthStatusUnknown
 	}
-	overrides := *t.Overrides
-	overrides.InferenceAcceleratorOverrides = []types.InferenceAcceleratorOverride{}
-	described.Overrides = &overrides
 	return described
 }
 
 // taskDetail is the detail of an ECS Task State Change event: a task without
-// tags and health, but with the time of the change.
+// tags and health, but with the time of the change. It writes Cpu as the SDK
+// does, since the names in JSON are made of these.
 type taskDetail struct {
 	Attachments          []types.Attachment
 	Attributes           []types.Attribute
