@@ -299,6 +299,25 @@ func TestOutputWithoutALogDriver(t *testing.T) {
 	}
 }
 
+func TestStreamWithoutAPrefix(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	in := fargate(with(shell("app", "echo hello"), func(c *types.ContainerDefinition) {
+		delete(c.LogConfiguration.Options, "awslogs-stream-prefix")
+	}))
+	in.RequiresCompatibilities = nil
+	if _, err := e.ecs.RegisterTaskDefinition(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	run := request()
+	run.LaunchType = types.LaunchTypeEc2
+	e.run(t, run)
+	stream := e.await(t, localaws.LogLine, "hello").Subject
+	if task := e.finish(t); stream != *task.Containers[0].RuntimeId {
+		t.Errorf("the stream is %s, not the runtime id %s", stream, *task.Containers[0].RuntimeId)
+	}
+}
+
 func TestHowTasksEnd(t *testing.T) {
 	t.Parallel()
 	plain := filepath.Join(t.TempDir(), "plain")
@@ -307,6 +326,10 @@ func TestHowTasksEnd(t *testing.T) {
 	}
 	script := filepath.Join(t.TempDir(), "tool")
 	if err := os.WriteFile(script, []byte("#!/bin/sh\npwd\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	garbage := filepath.Join(t.TempDir(), "garbage")
+	if err := os.WriteFile(garbage, []byte("\x7fELF or so"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	// Containers of a task tell each other through these how far they are.
@@ -387,6 +410,11 @@ func TestHowTasksEnd(t *testing.T) {
 			name: "a directory", containers: []types.ContainerDefinition{container("app", "/")},
 			code: types.TaskStopCodeTaskFailedToStart, reason: failed, neverRan: true,
 			want: []ended{{-1, "is a directory: unknown"}},
+		},
+		{
+			name: "no program", containers: []types.ContainerDefinition{container("app", garbage)},
+			code: types.TaskStopCodeTaskFailedToStart, reason: failed, neverRan: true,
+			want: []ended{{-1, "exec " + garbage + ": exec format error: unknown"}},
 		},
 		{
 			name: "no command at all", containers: []types.ContainerDefinition{container("app")},
@@ -564,6 +592,10 @@ func TestStopTaskRefuses(t *testing.T) {
 			refused(t, err, test.code, test.message)
 		})
 	}
+	_, err := e.ecs.StopTask(t.Context(), &ecs.StopTaskInput{Task: task.TaskArn, Reason: aws.String(strings.Repeat("x", 1025))})
+	refused(t, err, "InvalidParameterException", "reason longer than 1024.")
+	_, err = e.ecs.DescribeTasks(t.Context(), &ecs.DescribeTasksInput{Cluster: aws.String("other"), Tasks: []string{*task.TaskArn}})
+	refused(t, err, "InvalidParameterException", "Identifier is for cluster default. Your cluster is other")
 }
 
 // held starts a task whose process and its child hold a FIFO open, and returns
@@ -1171,7 +1203,13 @@ func TestServices(t *testing.T) {
 	refused(t, err, "ClientException", "TaskDefinition not found.")
 	_, err = e.ecs.CreateService(ctx, create)
 	refused(t, err, "InvalidParameterException", "Creation of service was not idempotent.")
-	create.ServiceName, create.NetworkConfiguration = aws.String("api"), nil
+	create.ServiceName = aws.String("a b")
+	_, err = e.ecs.CreateService(ctx, create)
+	refused(t, err, "InvalidParameterException", "invalid characters")
+	create.ServiceName, create.TaskDefinition = aws.String("api"), nil
+	_, err = e.ecs.CreateService(ctx, create)
+	refused(t, err, "ClientException", "Task definition can not be blank.")
+	create.TaskDefinition, create.NetworkConfiguration = aws.String("job"), nil
 	_, err = e.ecs.CreateService(ctx, create)
 	refused(t, err, "InvalidParameterException", "Network Configuration must be provided")
 }
