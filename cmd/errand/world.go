@@ -14,7 +14,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -62,10 +61,7 @@ func (w *world) start(ctx context.Context, addr, region, account string) error {
 	if err != nil {
 		return err
 	}
-	w.cfg = aws.Config{
-		Region: region, BaseEndpoint: aws.String(w.server.URL()),
-		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
-	}
+	w.cfg = w.server.Config()
 	if err := w.topic(ctx, "results", &w.topics.json); err != nil {
 		return err
 	}

@@ -29,64 +29,65 @@ func (l *Launcher) plan(ctx context.Context, run job.Run) (*ecs.RunTaskInput, er
 	if run.Cluster == "" {
 		run.Cluster = l.cfg.Cluster
 	}
-	source := deployed{taskDefinition: run.TaskDefinition}
+	source := Deployed{TaskDefinition: run.TaskDefinition}
 	if run.Service != "" {
 		var err error
 		if source, err = l.service(ctx, run.Cluster, run.Service); err != nil {
 			return nil, err
 		}
-	} else if source.taskDefinition == "" {
-		source.taskDefinition = l.cfg.TaskDefinition
+	} else if source.TaskDefinition == "" {
+		source.TaskDefinition = l.cfg.TaskDefinition
 	}
-	if source.taskDefinition == "" {
+	if source.TaskDefinition == "" {
 		return nil, rejection("taskDefinition: required, since the launcher's setting TASK_DEFINITION has no default; give taskDefinition or service")
 	}
-	out, err := l.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &source.taskDefinition})
+	out, err := l.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &source.TaskDefinition})
 	if err != nil {
-		return nil, fmt.Errorf("look up task definition %s: %w", source.taskDefinition, answered(err))
+		return nil, fmt.Errorf("look up task definition %s: %w", source.TaskDefinition, answered(err))
 	}
 	if out.TaskDefinition == nil || out.TaskDefinition.TaskDefinitionArn == nil {
-		return nil, fmt.Errorf("look up task definition %s: the answer of ECS has none", source.taskDefinition)
+		return nil, fmt.Errorf("look up task definition %s: the answer of ECS has none", source.TaskDefinition)
 	}
 	return Input(l.cfg, run, source, *out.TaskDefinition)
 }
 
-// deployed is what a service runs with now.
-type deployed struct {
-	service                  string
-	taskDefinition           string
-	launchType               types.LaunchType
-	capacityProviderStrategy []types.CapacityProviderStrategyItem
-	platformVersion          *string
-	network                  *types.NetworkConfiguration
+// Deployed is what a service runs with now. Without a service it is empty but
+// for the task definition.
+type Deployed struct {
+	Service                  string
+	TaskDefinition           string
+	LaunchType               types.LaunchType
+	CapacityProviderStrategy []types.CapacityProviderStrategyItem
+	PlatformVersion          *string
+	Network                  *types.NetworkConfiguration
 }
 
-func (l *Launcher) service(ctx context.Context, cluster, name string) (deployed, error) {
+func (l *Launcher) service(ctx context.Context, cluster, name string) (Deployed, error) {
 	out, err := l.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &cluster, Services: []string{name}})
 	if err != nil {
-		return deployed{}, fmt.Errorf("look up service %s in cluster %s: %w", name, cluster, answered(err))
+		return Deployed{}, fmt.Errorf("look up service %s in cluster %s: %w", name, cluster, answered(err))
 	}
 	if len(out.Services) == 0 {
-		return deployed{}, rejection(fmt.Sprintf("service: cluster %s has no service %s", cluster, name))
+		return Deployed{}, rejection(fmt.Sprintf("service: cluster %s has no service %s", cluster, name))
 	}
 	s := out.Services[0]
 	if status := aws.ToString(s.Status); status != "" && status != "ACTIVE" {
-		return deployed{}, rejection(fmt.Sprintf("service: %s in cluster %s is %s; it must be ACTIVE", name, cluster, status))
+		return Deployed{}, rejection(fmt.Sprintf("service: %s in cluster %s is %s; it must be ACTIVE", name, cluster, status))
 	}
-	d := deployed{
-		service: name, taskDefinition: aws.ToString(s.TaskDefinition), launchType: s.LaunchType,
-		capacityProviderStrategy: s.CapacityProviderStrategy, platformVersion: s.PlatformVersion, network: s.NetworkConfiguration,
+	d := Deployed{
+		Service: name, TaskDefinition: aws.ToString(s.TaskDefinition), LaunchType: s.LaunchType,
+		CapacityProviderStrategy: s.CapacityProviderStrategy, PlatformVersion: s.PlatformVersion, Network: s.NetworkConfiguration,
 	}
 	// A service that CodeDeploy or another controller deploys keeps what it
 	// runs in its primary task set.
 	for _, set := range s.TaskSets {
 		if aws.ToString(set.Status) == "PRIMARY" {
-			d.taskDefinition, d.launchType = aws.ToString(set.TaskDefinition), set.LaunchType
-			d.capacityProviderStrategy, d.platformVersion, d.network = set.CapacityProviderStrategy, set.PlatformVersion, set.NetworkConfiguration
+			d.TaskDefinition, d.LaunchType = aws.ToString(set.TaskDefinition), set.LaunchType
+			d.CapacityProviderStrategy, d.PlatformVersion, d.Network = set.CapacityProviderStrategy, set.PlatformVersion, set.NetworkConfiguration
 		}
 	}
-	if d.taskDefinition == "" {
-		return deployed{}, rejection(fmt.Sprintf("service: %s in cluster %s has no task definition deployed", name, cluster))
+	if d.TaskDefinition == "" {
+		return Deployed{}, rejection(fmt.Sprintf("service: %s in cluster %s has no task definition deployed", name, cluster))
 	}
 	return d, nil
 }
@@ -94,7 +95,7 @@ func (l *Launcher) service(ctx context.Context, cluster, name string) (deployed,
 // Input builds the RunTask request, but for its client token. It is pure and
 // deterministic: ECS compares the parameters of requests with the same token.
 // The definition that was looked at is the one that runs, by its revision.
-func Input(cfg Config, run job.Run, source deployed, definition types.TaskDefinition) (*ecs.RunTaskInput, error) {
+func Input(cfg Config, run job.Run, source Deployed, definition types.TaskDefinition) (*ecs.RunTaskInput, error) {
 	container, err := pickContainer(run, definition)
 	if err != nil {
 		return nil, err
@@ -128,18 +129,18 @@ func Input(cfg Config, run job.Run, source deployed, definition types.TaskDefini
 
 // capacity chooses launch type or strategy: the payload's, else the service's,
 // else the stack's.
-func capacity(in *ecs.RunTaskInput, cfg Config, run job.Run, source deployed) {
-	platform := source.platformVersion
+func capacity(in *ecs.RunTaskInput, cfg Config, run job.Run, source Deployed) {
+	platform := source.PlatformVersion
 	switch {
 	case run.LaunchType != "" || run.CapacityProviderStrategy != nil:
 		in.LaunchType, in.CapacityProviderStrategy = run.LaunchType, run.CapacityProviderStrategy
 		platform = nil // belongs to the service's capacity
-	case source.capacityProviderStrategy != nil:
+	case source.CapacityProviderStrategy != nil:
 		// DescribeServices may name the launch type too, RunTask takes one.
-		in.CapacityProviderStrategy = source.capacityProviderStrategy
-	case source.launchType != "":
-		in.LaunchType = source.launchType
-	case source.service == "" && cfg.LaunchType != "CLUSTER":
+		in.CapacityProviderStrategy = source.CapacityProviderStrategy
+	case source.LaunchType != "":
+		in.LaunchType = source.LaunchType
+	case source.Service == "" && cfg.LaunchType != "CLUSTER":
 		in.LaunchType = types.LaunchType(cfg.LaunchType)
 	}
 	if run.PlatformVersion != "" {
@@ -152,7 +153,7 @@ func capacity(in *ecs.RunTaskInput, cfg Config, run job.Run, source deployed) {
 
 // network chooses the network configuration. ECS requires one for awsvpc and
 // refuses it for any other network mode.
-func network(in *ecs.RunTaskInput, cfg Config, run job.Run, source deployed, definition types.TaskDefinition) error {
+func network(in *ecs.RunTaskInput, cfg Config, run job.Run, source Deployed, definition types.TaskDefinition) error {
 	if run.NetworkConfiguration != nil {
 		in.NetworkConfiguration = run.NetworkConfiguration
 		return nil
@@ -160,8 +161,8 @@ func network(in *ecs.RunTaskInput, cfg Config, run job.Run, source deployed, def
 	if definition.NetworkMode != types.NetworkModeAwsvpc {
 		return nil
 	}
-	if source.network != nil {
-		in.NetworkConfiguration = source.network
+	if source.Network != nil {
+		in.NetworkConfiguration = source.Network
 		return nil
 	}
 	if len(cfg.Subnets) == 0 {

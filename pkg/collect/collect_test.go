@@ -1,0 +1,519 @@
+package collect_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	logstypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/google/go-cmp/cmp"
+
+	"errand/pkg/collect"
+	"errand/pkg/localaws"
+	"errand/pkg/notify"
+)
+
+const (
+	group  = "/ecs/billing"
+	stream = "ecs/app/7b3a9c51e0f24d7f9a6d0c2e8b41f5d3"
+)
+
+// stack is a collector with real SDK clients against an embedded endpoint that
+// has billing:1 (containers app, metrics-sidecar and migrate, awslogs).
+type stack struct {
+	*localaws.Server
+	logs      *cloudwatchlogs.Client
+	collector *collect.Collector
+	text      string // topic
+	signature string // of the last call to CloudWatch Logs
+}
+
+func start(t testing.TB, change ...func(*types.ContainerDefinition, *collect.Config)) *stack {
+	t.Helper()
+	server, err := localaws.Start(localaws.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	s := &stack{Server: server}
+	s.logs = cloudwatchlogs.NewFromConfig(server.Config(), func(o *cloudwatchlogs.Options) {
+		o.HTTPClient = doer(func(r *http.Request) (*http.Response, error) {
+			s.signature = r.Header.Get("Authorization")
+			return http.DefaultClient.Do(r)
+		})
+	})
+	app := types.ContainerDefinition{
+		Name: aws.String("app"), Image: aws.String("local"), Command: []string{"./bill"},
+		LogConfiguration: &types.LogConfiguration{LogDriver: types.LogDriverAwslogs, Options: map[string]string{
+			"awslogs-group": group, "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "ecs",
+		}},
+	}
+	cfg := collect.Config{StartedByPrefix: "errand/jobs/", LogLines: 50, LogTime: 200 * time.Millisecond, LogPause: time.Millisecond}
+	for _, f := range change {
+		f(&app, &cfg)
+	}
+	tasks := ecs.NewFromConfig(server.Config())
+	if _, err := tasks.RegisterTaskDefinition(t.Context(), &ecs.RegisterTaskDefinitionInput{
+		Family: aws.String("billing"),
+		ContainerDefinitions: []types.ContainerDefinition{
+			app,
+			{Name: aws.String("metrics-sidecar"), Image: aws.String("local"), Essential: aws.Bool(false), Memory: aws.Int32(64)},
+			{Name: aws.String("migrate"), Image: aws.String("local"), Essential: aws.Bool(false), Memory: aws.Int32(64)},
+		},
+		Memory: aws.String("512"), NetworkMode: types.NetworkModeAwsvpc,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	topics := sns.NewFromConfig(server.Config())
+	topic := func(name string) string {
+		out, err := topics.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: &name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return *out.TopicArn
+	}
+	s.text = topic("results-text")
+	s.collector = collect.New(tasks, s.logs, notify.New(topics, topic("results"), s.text), cfg, slog.New(slog.DiscardHandler))
+	return s
+}
+
+type doer func(*http.Request) (*http.Response, error)
+
+func (d doer) Do(r *http.Request) (*http.Response, error) { return d(r) }
+
+// write puts lines into the run's log stream, making what is missing.
+func (s *stack) write(t testing.TB, lines ...string) {
+	t.Helper()
+	ctx := t.Context()
+	_, _ = s.logs.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String(group)})
+	_, _ = s.logs.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: aws.String(group), LogStreamName: aws.String(stream)})
+	now := time.Now().UnixMilli()
+	for len(lines) > 0 {
+		batch := lines[:min(len(lines), 1000)]
+		lines = lines[len(batch):]
+		in := &cloudwatchlogs.PutLogEventsInput{LogGroupName: aws.String(group), LogStreamName: aws.String(stream)}
+		for _, line := range batch {
+			in.LogEvents = append(in.LogEvents, logstypes.InputLogEvent{Message: aws.String(line), Timestamp: &now})
+		}
+		if _, err := s.logs.PutLogEvents(ctx, in); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func event(t testing.TB, name string) json.RawMessage {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join("../../events/collector", name+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return json.RawMessage(strings.ReplaceAll(string(raw), "billing:42", "billing:1"))
+}
+
+// published is the part of the JSON form that the tests look at.
+type published struct {
+	Job, RunID, Status, Outcome, Reason, Container, Cluster string
+	Attempt                                                 int
+	ExitCode                                                *int
+	Command                                                 []string
+	Containers                                              []struct {
+		Name      string
+		ExitCode  *int
+		Essential *bool
+	}
+	Log *struct {
+		Status, Note, Group, Stream, Region, URL string
+		Lines                                    []string
+		Truncated, Settled                       *bool
+	}
+}
+
+// handle gives an event to the collector and returns the one result.
+func (s *stack) handle(t testing.TB, raw json.RawMessage) published {
+	t.Helper()
+	before := len(s.Published())
+	if err := s.collector.Handle(t.Context(), raw); err != nil {
+		t.Fatal(err)
+	}
+	messages := s.Published()[before:]
+	if len(messages) != 2 {
+		t.Fatalf("%d messages, want one per topic", len(messages))
+	}
+	var got published
+	for _, m := range messages {
+		if m.TopicARN == s.text {
+			if m.Subject == "" {
+				t.Error("the text form has no subject")
+			}
+			continue
+		}
+		if err := json.Unmarshal([]byte(m.Body), &got); err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]localaws.Attribute{
+			"status": {Type: "String", Value: got.Status}, "outcome": {Type: "String", Value: got.Outcome},
+			"method": {Type: "String", Value: "run-task"},
+		}
+		for name, value := range map[string]string{"job": got.Job, "cluster": got.Cluster} {
+			if value != "" { // SNS refuses empty values
+				want[name] = localaws.Attribute{Type: "String", Value: value}
+			}
+		}
+		if got.ExitCode != nil {
+			want["exitCode"] = localaws.Attribute{Type: "Number", Value: fmt.Sprint(*got.ExitCode)}
+		}
+		if diff := cmp.Diff(want, m.Attributes); diff != "" {
+			t.Errorf("attributes (-want +got):\n%s", diff)
+		}
+	}
+	return got
+}
+
+func TestReportsARun(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.write(t, "loading rates", "\x1b[31mFATAL\x1b[0m rate table is empty")
+	got := s.handle(t, event(t, "failed"))
+	if got.Job != "billing-daily" || got.RunID != "billing-daily-20261120T020000Z" || got.Attempt != 1 || got.Status != "FAILED" || got.Container != "app" {
+		t.Errorf("got %+v", got)
+	}
+	if diff := cmp.Diff([]string{"./bill", "--day", "2026-11-19"}, got.Command); diff != "" {
+		t.Errorf("command (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"loading rates", "FATAL rate table is empty"}, got.Log.Lines); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+	if got.Log.Status != "ok" || *got.Log.Truncated || !*got.Log.Settled || got.Log.Group != group || got.Log.Stream != stream || got.Log.Region != "eu-west-1" {
+		t.Errorf("log %+v", got.Log)
+	}
+	if want := "https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#logsV2:log-groups/log-group/$252Fecs$252Fbilling/log-events/ecs$252Fapp$252F7b3a9c51e0f24d7f9a6d0c2e8b41f5d3"; got.Log.URL != want {
+		t.Errorf("url %s", got.Log.URL)
+	}
+	if len(got.Containers) != 2 || !*got.Containers[0].Essential || *got.Containers[1].Essential {
+		t.Errorf("containers %+v", got.Containers)
+	}
+}
+
+// Containers that AWS injects are no containers of the job.
+func TestLeavesInjectedContainersOut(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.write(t, "done")
+	if got := s.handle(t, event(t, "injected-container")); got.Status != "SUCCEEDED" || len(got.Containers) != 1 || got.Containers[0].Name != "app" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// A warm function reports two runs: a log that is still takes two reads, a
+// revision one look, and nothing of the first run is in the second's result.
+func TestTwoRunsOnAWarmFunction(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.write(t, "line of the first run")
+	s.handle(t, event(t, "failed"))
+	second := strings.NewReplacer("7b3a9c51e0f24d7f9a6d0c2e8b41f5d3", "0123456789abcdef0123456789abcdef", "billing-daily-2026", "other-2026").Replace(string(event(t, "succeeded")))
+	if _, err := s.logs.CreateLogStream(t.Context(), &cloudwatchlogs.CreateLogStreamInput{
+		LogGroupName: aws.String(group), LogStreamName: aws.String("ecs/app/0123456789abcdef0123456789abcdef"),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.logs.PutLogEvents(t.Context(), &cloudwatchlogs.PutLogEventsInput{
+		LogGroupName: aws.String(group), LogStreamName: aws.String("ecs/app/0123456789abcdef0123456789abcdef"),
+		LogEvents: []logstypes.InputLogEvent{{Message: aws.String("line of the second run"), Timestamp: aws.Int64(time.Now().UnixMilli())}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	reads, publishes := s.Calls("GetLogEvents"), s.Calls("Publish")
+	got := s.handle(t, json.RawMessage(second))
+	if diff := cmp.Diff([]string{"line of the second run"}, got.Log.Lines); diff != "" {
+		t.Errorf("lines of the second run (-want +got):\n%s", diff)
+	}
+	for _, message := range s.Published()[2:] {
+		if strings.Contains(message.Body, "first run") {
+			t.Errorf("the first run's log is in the second's message:\n%s", message.Body)
+		}
+	}
+	if got.RunID != "other-20261120T020000Z" || got.ExitCode == nil || *got.ExitCode != 0 {
+		t.Errorf("got %+v", got)
+	}
+	if n := s.Calls("GetLogEvents") - reads; n != 2 {
+		t.Errorf("%d reads of a log that is still, want 2", n)
+	}
+	if n := s.Calls("Publish") - publishes; n != 2 {
+		t.Errorf("%d publications, want one per topic", n)
+	}
+	if n := s.Calls("DescribeTaskDefinition"); n != 1 {
+		t.Errorf("the revision was described %d times", n)
+	}
+}
+
+func TestIgnoresWhatIsNotOurs(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	for _, name := range []string{"deprovisioning", "spot-warning", "other-stack", "service-task"} {
+		if err := s.collector.Handle(t.Context(), event(t, name)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := s.collector.Handle(t.Context(), json.RawMessage(`{"source": "aws.ecs", "detail-type": "ECS Deployment State Change", "detail": {}}`)); err != nil {
+		t.Error(err)
+	}
+	for _, operation := range []string{"GetLogEvents", "Publish", "DescribeTaskDefinition"} {
+		want := 0
+		if n := s.Calls(operation); n != want {
+			t.Errorf("%s was called %d times", operation, n)
+		}
+	}
+	if err := s.collector.Handle(t.Context(), json.RawMessage(`[]`)); err == nil {
+		t.Error("an event that cannot be read is not an error, and so is lost")
+	}
+}
+
+// Lines that CloudWatch shows late are waited for.
+func TestLateLines(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name        string
+		lines       int // hidden
+		reads       int // for so many reads
+		wantSettled bool
+	}{
+		{"the stream is late", -1, 3, true},
+		{"all lines are late", 2, 3, true},
+		{"the last line is late", 1, 1, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, func(_ *types.ContainerDefinition, c *collect.Config) { c.LogTime = time.Minute })
+			s.write(t, "working", "FATAL rate table is empty")
+			s.HideLog(group, tc.lines, tc.reads)
+			got := s.handle(t, event(t, "failed"))
+			if diff := cmp.Diff([]string{"working", "FATAL rate table is empty"}, got.Log.Lines); diff != "" {
+				t.Errorf("lines (-want +got):\n%s", diff)
+			}
+			if *got.Log.Settled != tc.wantSettled {
+				t.Errorf("settled is %v", *got.Log.Settled)
+			}
+		})
+	}
+}
+
+// Whatever keeps the log from being read, the verdict is published and says so.
+func TestLogStatus(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name    string
+		event   string
+		change  func(*types.ContainerDefinition, *collect.Config)
+		prepare func(*testing.T, *stack)
+		status  string
+		note    string
+		unnamed bool // no group and stream
+	}{
+		{name: "empty", prepare: func(t *testing.T, s *stack) { s.write(t) }, status: "empty"},
+		{name: "no stream", prepare: func(t *testing.T, s *stack) {
+			if _, err := s.logs.CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String(group)}); err != nil {
+				t.Fatal(err)
+			}
+		}, status: "missing", note: "log stream does not exist"},
+		{name: "no group", status: "missing", note: "log group does not exist"},
+		{name: "the container never ran", event: "cannot-pull", status: "missing", note: "log group does not exist"},
+		{name: "another driver", change: func(c *types.ContainerDefinition, _ *collect.Config) {
+			c.LogConfiguration = &types.LogConfiguration{LogDriver: types.LogDriverAwsfirelens}
+		}, status: "unsupported", note: "awsfirelens", unnamed: true},
+		{name: "no driver", change: func(c *types.ContainerDefinition, _ *collect.Config) { c.LogConfiguration = nil }, status: "unsupported", note: "none", unnamed: true},
+		{name: "denied", prepare: func(_ *testing.T, s *stack) {
+			s.Inject(localaws.Fault{Operation: "GetLogEvents", Code: "AccessDeniedException", Message: "not authorized to perform: logs:GetLogEvents", Times: 100})
+		}, status: "denied", note: "not authorized to perform: logs:GetLogEvents"},
+		{name: "broken", prepare: func(_ *testing.T, s *stack) {
+			s.Inject(localaws.Fault{Operation: "GetLogEvents", Code: "InvalidParameterException", Message: "bad", Times: 100000})
+		}, status: "error", note: "InvalidParameterException: bad"},
+		{name: "a task definition that ECS no longer shows", prepare: func(_ *testing.T, s *stack) {
+			s.Inject(localaws.Fault{Operation: "DescribeTaskDefinition", Code: "ClientException", Message: "Unable to describe task definition.", Times: 100})
+		}, status: "error", note: "DescribeTaskDefinition, which tells where the log is: ClientException: Unable to describe", unnamed: true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			change := tc.change
+			if change == nil {
+				change = func(*types.ContainerDefinition, *collect.Config) {}
+			}
+			s := start(t, change)
+			if tc.prepare != nil {
+				tc.prepare(t, s)
+			}
+			name, wantStatus := "failed", "FAILED"
+			if tc.event != "" {
+				name, wantStatus = tc.event, "START_FAILED"
+			}
+			got := s.handle(t, event(t, name))
+			if got.Status != wantStatus || got.Log == nil || got.Log.Status != tc.status || !strings.Contains(got.Log.Note, tc.note) || got.Log.Lines != nil {
+				t.Errorf("status %s, log %+v; want %s, note %q", got.Status, got.Log, tc.status, tc.note)
+			}
+			if unnamed := got.Log.Group == "" && got.Log.Stream == ""; unnamed != tc.unnamed {
+				t.Errorf("group %q, stream %q", got.Log.Group, got.Log.Stream)
+			}
+		})
+	}
+}
+
+func TestHowManyLines(t *testing.T) {
+	t.Parallel()
+	lines := make([]string, 60)
+	for i := range lines {
+		lines[i] = fmt.Sprintf("line %d", i)
+	}
+	withLogLines := func(t *testing.T, n string) json.RawMessage {
+		return json.RawMessage(strings.Replace(string(event(t, "failed")), `"name": "ERRAND_ATTEMPT"`, `"name": "ERRAND_LOG_LINES", "value": "`+n+`"}, {"name": "ERRAND_ATTEMPT"`, 1))
+	}
+	s := start(t)
+	s.write(t, lines...)
+	for _, tc := range []struct {
+		name      string
+		event     json.RawMessage
+		want      []string
+		truncated bool
+	}{
+		{"the stack's number", event(t, "failed"), lines[10:], true},
+		{"the run's own number", withLogLines(t, "3"), lines[57:], true},
+		{"exactly as many as there are", withLogLines(t, "60"), lines, false},
+		{"none", withLogLines(t, "0"), nil, true},
+	} {
+		got := s.handle(t, tc.event)
+		if diff := cmp.Diff(tc.want, got.Log.Lines); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tc.name, diff)
+		}
+		if got.Log.Status != "ok" || *got.Log.Truncated != tc.truncated {
+			t.Errorf("%s: log status %s, truncated %v", tc.name, got.Log.Status, *got.Log.Truncated)
+		}
+	}
+}
+
+// The log group may be in another Region than the task.
+func TestReadsTheLogInItsOwnRegion(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(c *types.ContainerDefinition, _ *collect.Config) {
+		c.LogConfiguration.Options["awslogs-region"] = "eu-central-1"
+	})
+	s.write(t, "here")
+	if got := s.handle(t, event(t, "failed")); got.Log.Region != "eu-central-1" || !strings.Contains(got.Log.URL, "https://eu-central-1.console") {
+		t.Errorf("log %+v", got.Log)
+	}
+	if !strings.Contains(s.signature, "/eu-central-1/logs/aws4_request") {
+		t.Errorf("GetLogEvents was signed as %s", s.signature)
+	}
+}
+
+// A task without the variables is reported too; its container is the only one
+// of the definition, and if there is none to be sure of, that is said.
+func TestTaskStartedByHand(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	if got := s.handle(t, event(t, "started-by-hand")); got.Status != "LOST" || got.Job != "billing-daily" || !strings.Contains(got.Reason, "ERRAND_RUN_ID") {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// A publication that fails is an error, so that Lambda's retry and the
+// dead-letter queue see it; the other topic is told all the same.
+func TestFailedPublicationIsAnError(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.write(t, "x")
+	s.Inject(localaws.Fault{Operation: "Publish", Code: "AuthorizationError", Message: "no", Status: 403})
+	err := s.collector.Handle(t.Context(), event(t, "failed"))
+	if err == nil || !strings.Contains(err.Error(), "publish the result to arn:aws:sns:eu-west-1:123456789012:results:") {
+		t.Errorf("got %v", err)
+	}
+	if messages := s.Published(); len(messages) != 1 || messages[0].TopicARN != s.text {
+		t.Errorf("published %+v", messages)
+	}
+}
+
+// KMS throttling is SNS's error that the SDK does not try again by itself.
+func TestThrottledPublicationIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	server, err := localaws.Start(localaws.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	topics := sns.NewFromConfig(server.Config(), notify.Retryer)
+	topic, err := topics.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("results")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Inject(localaws.Fault{Operation: "Publish", Code: "KMSThrottling", Message: "slow down"})
+	c := collect.New(ecs.NewFromConfig(server.Config()), nil, notify.New(topics, *topic.TopicArn, ""), collect.Config{StartedByPrefix: "errand/jobs/"}, slog.New(slog.DiscardHandler))
+	if err := c.Handle(t.Context(), event(t, "launch-failed")); err != nil {
+		t.Fatal(err)
+	}
+	if n := server.Calls("Publish"); n != 2 {
+		t.Errorf("%d calls of Publish, want 2", n)
+	}
+}
+
+// What Lambda gave up is a run that was not launched.
+func TestFailedLaunch(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	got := s.handle(t, event(t, "launch-failed"))
+	want := "given up after 3 attempts: start run billing-daily-20261120T020000Z of job billing-daily: ECS could not place the task: RESOURCE:MEMORY"
+	if got.Status != "LAUNCH_FAILED" || got.Job != "billing-daily" || got.RunID != "billing-daily-20261120T020000Z" || got.Reason != want {
+		t.Errorf("got %+v", got)
+	}
+	for name, record := range map[string]string{
+		"too old, never run":     `{"requestContext": {"requestId": "r-1", "condition": "EventAgeExceeded"}, "requestPayload": {"job": "j"}, "responsePayload": null}`,
+		"an answer of any form":  `{"requestContext": {"requestId": "r-1", "condition": "RetriesExhausted"}, "requestPayload": {"job": "j"}, "responsePayload": "text"}`,
+		"a payload of any form":  `{"requestContext": {"requestId": "r-1", "condition": "RetriesExhausted"}, "requestPayload": [1], "responsePayload": {}}`,
+		"a payload that is null": `{"requestContext": {"requestId": "r-1", "condition": "RetriesExhausted"}, "requestPayload": null}`,
+	} {
+		if got := s.handle(t, json.RawMessage(record)); got.Status != "LAUNCH_FAILED" || got.RunID != "r-1" || got.Reason == "" {
+			t.Errorf("%s: got %+v", name, got)
+		}
+	}
+}
+
+// The function's deadline leaves time to publish, however slow the log is.
+func TestDeadlineLeavesTimeToPublish(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(_ *types.ContainerDefinition, c *collect.Config) { c.LogTime = time.Hour })
+	s.write(t, "x")
+	s.Inject(localaws.Fault{Operation: "GetLogEvents", Delay: time.Hour})
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if err := s.collector.Handle(ctx, event(t, "failed")); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Published()[0]; !strings.Contains(got.Body, `"status":"FAILED"`) || !strings.Contains(got.Body, `"log":{"status":"error"`) {
+		t.Errorf("published %s", got.Body)
+	}
+}
+
+func BenchmarkEventToResult(b *testing.B) {
+	s := start(b)
+	lines := make([]string, 1000)
+	for i := range lines {
+		lines[i] = fmt.Sprintf("2026-11-20T02:07:01Z INFO billed account %d of 1000, total 17.50", i)
+	}
+	s.write(b, lines...)
+	raw := json.RawMessage(strings.Replace(string(event(b, "failed")), `"name": "ERRAND_ATTEMPT"`, `"name": "ERRAND_LOG_LINES", "value": "1000"}, {"name": "ERRAND_ATTEMPT"`, 1))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := s.collector.Handle(context.Background(), raw); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
