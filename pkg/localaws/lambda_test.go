@@ -462,3 +462,19 @@ func TestAwaitSaysWhatIsMissing(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestAddFunctionReplaces(t *testing.T) {
+	t.Parallel()
+	s, w := serveFunctions(t, program(t, "launcher"))
+	first := decodeReport(t, invoke(t, s, "launcher", order{}))
+	changed := program(t, "launcher")
+	changed.Env["CLUSTER"] = "jobs"
+	s.AddFunction(changed)
+	second := decodeReport(t, invoke(t, s, "launcher", order{}))
+	if second.PID == first.PID || !slices.Contains(second.Env, "CLUSTER=jobs") {
+		t.Errorf("program %d answered after program %d, with the environment %q", second.PID, first.PID, second.Env)
+	}
+	if lines := w.texts(FunctionLog, "launcher"); len(lines) != 2 {
+		t.Errorf("the function wrote %q, want one line for each invocation", lines)
+	}
+}
