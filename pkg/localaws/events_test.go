@@ -179,7 +179,7 @@ func TestPutEvents(t *testing.T) {
 	if got, want := delivered(t, w, 2), []string{`{"job":"a"}`, `{"job":"b"}`}; !slices.Equal(got, want) {
 		t.Errorf("delivered %v, want %v", got, want)
 	}
-	first := w.texts(FunctionLog, "target")[0]
+	first := w.lines("target")[0]
 	if !strings.Contains(first, `"id":"`+out.Entries[0].EventID+`"`) || !strings.Contains(first, `"time":"2025-11-20T02:07:41Z"`) || !strings.Contains(first, `"resources":["r"]`) {
 		t.Errorf("the first event %s has not the id, time and resources that it should", first)
 	}

@@ -87,8 +87,8 @@ func TestInvokeRunsTheProgram(t *testing.T) {
 	if want := "hello\ninvocation 1 of request " + r.RequestID + "\n"; err != nil || string(tail) != want {
 		t.Errorf("the log's tail is %q, %v; want %q", tail, err, want)
 	}
-	if want := []string{"hello", "invocation 1 of request " + r.RequestID}; !slices.Equal(w.texts(FunctionLog, "launcher"), want) {
-		t.Errorf("watched %q, want %q", w.texts(FunctionLog, "launcher"), want)
+	if want := []string{"hello", "invocation 1 of request " + r.RequestID}; !slices.Equal(w.lines("launcher"), want) {
+		t.Errorf("watched %q, want %q", w.lines("launcher"), want)
 	}
 	if s.Calls("Invoke") != 1 {
 		t.Errorf("counted %d calls of Invoke, want 1", s.Calls("Invoke"))
@@ -379,7 +379,7 @@ func awaitLines(t *testing.T, w *watched, function, prefix string, n int) []stri
 		if _, err := w.await(t.Context(), all); err != nil {
 			t.Fatal(err)
 		}
-		lines := slices.DeleteFunc(w.texts(FunctionLog, function), func(line string) bool { return !strings.HasPrefix(line, prefix) })
+		lines := slices.DeleteFunc(w.lines(function), func(line string) bool { return !strings.HasPrefix(line, prefix) })
 		if len(lines) >= n {
 			return lines
 		}
@@ -474,7 +474,7 @@ func TestAddFunctionReplaces(t *testing.T) {
 	if second.PID == first.PID || !slices.Contains(second.Env, "CLUSTER=jobs") {
 		t.Errorf("program %d answered after program %d, with the environment %q", second.PID, first.PID, second.Env)
 	}
-	if lines := w.texts(FunctionLog, "launcher"); len(lines) != 2 {
+	if lines := w.lines("launcher"); len(lines) != 2 {
 		t.Errorf("the function wrote %q, want one line for each invocation", lines)
 	}
 }

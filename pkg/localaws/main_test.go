@@ -94,11 +94,11 @@ func program(t *testing.T, name string) Function {
 // watched collects what a server's watcher is told.
 type watched struct{ record[Occurrence] }
 
-// texts returns the texts about a subject, or about a kind if subject is empty.
-func (w *watched) texts(kind Kind, subject string) []string {
+// lines returns what a function has written.
+func (w *watched) lines(function string) []string {
 	var list []string
 	for _, o := range w.all() {
-		if o.Kind == kind && (subject == "" || o.Subject == subject) {
+		if o.Kind == FunctionLog && o.Subject == function {
 			list = append(list, o.Text)
 		}
 	}

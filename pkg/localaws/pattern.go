@@ -135,7 +135,7 @@ func allOf(conditions map[string]condition, element any, all []any) bool {
 		var members []any
 		for _, item := range all {
 			for _, e := range elements(item) {
-				if member := memberOf(e, name); member != (any)(absent{}) {
+				if member := memberOf(e, name); member != any(absent{}) {
 					members = append(members, member)
 				}
 			}

@@ -59,7 +59,7 @@ func (f *function) start() (*instance, error) {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(f.server.ctx)
-	cmd := exec.CommandContext(ctx, f.Bootstrap)
+	cmd := exec.CommandContext(ctx, f.Bootstrap) //nolint:gosec // to run it is the purpose
 	cmd.Dir = filepath.Dir(f.Bootstrap)
 	cmd.Env = f.environment(listener.Addr().String(), stream)
 	cmd.Stdout, cmd.Stderr = out.to, out.to
