@@ -51,13 +51,13 @@ func (s *screen) paint(color, text string) string {
 func (s *screen) line(label, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fmt.Fprintf(s.out, "%s  %s\n", s.paint(dim, fmt.Sprintf("%-9s", label)), text)
+	_, _ = fmt.Fprintf(s.out, "%s  %s\n", s.paint(dim, fmt.Sprintf("%-9s", label)), text)
 }
 
 func (s *screen) text(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fmt.Fprint(s.out, text)
+	_, _ = io.WriteString(s.out, text)
 }
 
 const maxKept = 20

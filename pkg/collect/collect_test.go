@@ -23,6 +23,7 @@ import (
 	"errand/pkg/collect"
 	"errand/pkg/localaws"
 	"errand/pkg/notify"
+	"errand/pkg/result"
 )
 
 const (
@@ -502,17 +503,48 @@ func TestDeadlineLeavesTimeToPublish(t *testing.T) {
 	}
 }
 
-func BenchmarkEventToResult(b *testing.B) {
-	s := start(b)
-	lines := make([]string, 1000)
-	for i := range lines {
-		lines[i] = fmt.Sprintf("2026-11-20T02:07:01Z INFO billed account %d of 1000, total 17.50", i)
+// still answers like AWS for a log of 1,000 lines, without HTTP in between.
+type still struct {
+	page       *cloudwatchlogs.GetLogEventsOutput
+	definition *ecs.DescribeTaskDefinitionOutput
+}
+
+func (s still) GetLogEvents(context.Context, *cloudwatchlogs.GetLogEventsInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.GetLogEventsOutput, error) {
+	return s.page, nil
+}
+
+func (s still) DescribeTaskDefinition(context.Context, *ecs.DescribeTaskDefinitionInput, ...func(*ecs.Options)) (*ecs.DescribeTaskDefinitionOutput, error) {
+	return s.definition, nil
+}
+
+func (s still) Publish(_ context.Context, r result.Result) error {
+	if len(r.Log.Lines) != 1000 {
+		return fmt.Errorf("%d lines", len(r.Log.Lines))
 	}
-	s.write(b, lines...)
-	raw := json.RawMessage(strings.Replace(string(event(b, "failed")), `"name": "ERRAND_ATTEMPT"`, `"name": "ERRAND_LOG_LINES", "value": "1000"}, {"name": "ERRAND_ATTEMPT"`, 1))
+	return nil
+}
+
+func BenchmarkEventToResult(b *testing.B) {
+	aws1000 := still{page: &cloudwatchlogs.GetLogEventsOutput{}, definition: &ecs.DescribeTaskDefinitionOutput{
+		TaskDefinition: &types.TaskDefinition{ContainerDefinitions: []types.ContainerDefinition{{
+			Name: aws.String("app"),
+			LogConfiguration: &types.LogConfiguration{LogDriver: types.LogDriverAwslogs, Options: map[string]string{
+				"awslogs-group": group, "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "ecs",
+			}},
+		}}},
+	}}
+	for i := range 1000 {
+		aws1000.page.Events = append(aws1000.page.Events, logstypes.OutputLogEvent{
+			Timestamp: aws.Int64(int64(i)), Message: aws.String(fmt.Sprintf("2026-11-20T02:07:01Z INFO billed account %d of 1000, total 17.50", i)),
+		})
+	}
+	c := collect.New(aws1000, aws1000, aws1000, collect.Config{
+		StartedByPrefix: "errand/jobs/", LogLines: 1000, LogPause: time.Nanosecond,
+	}, slog.New(slog.DiscardHandler))
+	raw := event(b, "succeeded")
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := s.collector.Handle(context.Background(), raw); err != nil {
+		if err := c.Handle(b.Context(), raw); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -60,7 +60,7 @@ func (c *Collector) excerpt(ctx context.Context, event taskevent.Event, containe
 	settled := false
 	// A log without a line may be one whose lines are late, so it is never
 	// still before the time is over.
-	for ran && retriable(err) && !(settled && len(last.events) > 0) && pause(ctx, c.cfg.LogPause) {
+	for ran && retriable(err) && (!settled || len(last.events) == 0) && pause(ctx, c.cfg.LogPause) {
 		page, readErr := c.read(ctx, log, lines)
 		if readErr != nil && ctx.Err() != nil {
 			break // out of time in the middle of a read: the last one counts

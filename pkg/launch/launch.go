@@ -167,7 +167,7 @@ func (l *Launcher) persist(ctx context.Context, do func() error) error {
 		if _, final := refusal(err); final {
 			return err
 		}
-		wait := backoff/2 + rand.N(backoff/2+1)
+		wait := backoff/2 + rand.N(backoff/2+1) //nolint:gosec // jitter is no secret
 		deadline, ok := ctx.Deadline()
 		if !ok || time.Until(deadline) < wait {
 			return err

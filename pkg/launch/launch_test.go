@@ -3,6 +3,7 @@ package launch_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -61,26 +62,24 @@ func start(t *testing.T, change ...func(*launch.Config)) *stack {
 	if _, err := s.ecs.CreateCluster(t.Context(), &ecs.CreateClusterInput{ClusterName: aws.String("jobs")}); err != nil {
 		t.Fatal(err)
 	}
-	s.register(t, "billing", types.NetworkModeAwsvpc, "app", "metrics")
-	s.register(t, "sample", types.NetworkModeAwsvpc, "app")
+	s.register(t, "billing", "app", "metrics")
+	s.register(t, "sample", "app")
 	return s
 }
 
 func noDelay(int, error) (time.Duration, error) { return 0, nil }
 
-func (s *stack) register(t *testing.T, family string, mode types.NetworkMode, containers ...string) string {
+func (s *stack) register(t *testing.T, family string, containers ...string) {
 	t.Helper()
-	in := &ecs.RegisterTaskDefinitionInput{Family: &family, NetworkMode: mode, Cpu: aws.String("256"), Memory: aws.String("512")}
+	in := &ecs.RegisterTaskDefinitionInput{Family: &family, NetworkMode: types.NetworkModeAwsvpc, Cpu: aws.String("256"), Memory: aws.String("512")}
 	for _, name := range containers {
 		in.ContainerDefinitions = append(in.ContainerDefinitions, types.ContainerDefinition{
 			Name: aws.String(name), Image: aws.String("local"), Command: []string{"sleep", "60"}, StopTimeout: aws.Int32(2),
 		})
 	}
-	out, err := s.ecs.RegisterTaskDefinition(t.Context(), in)
-	if err != nil {
+	if _, err := s.ecs.RegisterTaskDefinition(t.Context(), in); err != nil {
 		t.Fatal(err)
 	}
-	return *out.TaskDefinition.TaskDefinitionArn
 }
 
 // invoke hands a payload to the launcher as Lambda does.
@@ -195,7 +194,7 @@ func TestTheSameRunTwiceIsOneTask(t *testing.T) {
 	}
 	// A deployment between two deliveries changes the parameters, and ECS
 	// answers with a conflict that names the task.
-	s.register(t, "sample", types.NetworkModeAwsvpc, "app")
+	s.register(t, "sample", "app")
 	adopted, err := s.invoke(t, payload)
 	if err != nil || adopted.TaskARN != first.TaskARN || adopted.Status != launch.Started {
 		t.Errorf("third delivery: %+v, %v; the first started %s", adopted, err, first.TaskARN)
@@ -435,7 +434,7 @@ func TestService(t *testing.T) {
 		t.Errorf("runs %s", got)
 	}
 	// A deployment moves the job too.
-	s.register(t, "sample", types.NetworkModeAwsvpc, "app")
+	s.register(t, "sample", "app")
 	if _, err := s.ecs.UpdateService(t.Context(), &ecs.UpdateServiceInput{Cluster: aws.String("jobs"), Service: aws.String("web"), TaskDefinition: aws.String("sample:2")}); err != nil {
 		t.Fatal(err)
 	}
@@ -460,7 +459,7 @@ func TestFamilyMovesWithDeployments(t *testing.T) {
 		if got := *s.task(t, answer.TaskARN).TaskDefinitionArn; !strings.HasSuffix(got, revision) {
 			t.Errorf("runs %s, want %s", got, revision)
 		}
-		s.register(t, "sample", types.NetworkModeAwsvpc, "app")
+		s.register(t, "sample", "app")
 	}
 }
 
@@ -468,17 +467,23 @@ func TestFamilyMovesWithDeployments(t *testing.T) {
 func TestLongestOverrides(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	for n := 8192; ; n-- {
+	invoke := func(n int) launch.Answer {
 		answer, err := s.invoke(t, `{"job": "long", "runId": "r", "environment": {"X": "`+strings.Repeat("夜", n)+`"}}`)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if answer.Status == launch.Started {
-			return
-		}
-		if answer.Status != string(result.Rejected) {
-			t.Fatalf("with %d characters: %+v", n, answer)
-		}
+		return answer
+	}
+	var excess int
+	tooLong := invoke(8192)
+	if _, err := fmt.Sscanf(tooLong.Reason, "command, environment and overrides: %d characters too long", &excess); err != nil {
+		t.Fatalf("%v: %s", err, tooLong.Reason)
+	}
+	if answer := invoke(8192 - excess); answer.Status != launch.Started {
+		t.Errorf("as long as may be: %+v", answer)
+	}
+	if answer := invoke(8193 - excess); answer.Status != string(result.Rejected) {
+		t.Errorf("one more: %+v", answer)
 	}
 }
 

@@ -157,11 +157,13 @@ func TestSubject(t *testing.T) {
 	}
 }
 
+// limit is SNS's for a message without attributes, which stays under it.
+const limit = 262_143
+
 // A message never outgrows its limit, and the verdict and the end of the log
 // always stay.
 func TestLimit(t *testing.T) {
 	t.Parallel()
-	const limit = 262_143
 	huge := map[string]string{
 		"short lines":       "x",
 		"long lines":        strings.Repeat("long ", 100),
@@ -186,7 +188,7 @@ func TestLimit(t *testing.T) {
 				r.Log.Lines = append(r.Log.Lines, fmt.Sprintf("%s line %d", line, i))
 			}
 			body := r.JSON(limit)
-			checkLimit(t, body, limit)
+			checkLimit(t, body)
 			var got struct {
 				ExitCode *int
 				Log      struct {
@@ -214,7 +216,7 @@ func TestLimit(t *testing.T) {
 				t.Errorf("only %d bytes of %d are used", len(body), limit)
 			}
 			text := r.Text(limit)
-			checkLimit(t, []byte(text), limit)
+			checkLimit(t, []byte(text))
 			if !strings.Contains(text, " line 999\n") || !strings.Contains(text, "exited with code 3") || !strings.Contains(text, r.Log.URL) {
 				t.Error("the text form lost its end or its verdict")
 			}
@@ -222,7 +224,7 @@ func TestLimit(t *testing.T) {
 	}
 }
 
-func checkLimit(t *testing.T, body []byte, limit int) {
+func checkLimit(t *testing.T, body []byte) {
 	t.Helper()
 	if len(body) > limit {
 		t.Errorf("%d bytes, limit %d", len(body), limit)
@@ -244,9 +246,9 @@ func TestLimitWithoutLog(t *testing.T) {
 	for range 5000 {
 		r.Command = append(r.Command, "")
 	}
-	checkLimit(t, r.JSON(262_143), 262_143)
-	checkLimit(t, []byte(r.Text(262_143)), 262_143)
-	if !strings.HasSuffix(string(r.JSON(262_143)), `,"end"],"truncated":true}}`) {
+	checkLimit(t, r.JSON(limit))
+	checkLimit(t, []byte(r.Text(limit)))
+	if !strings.HasSuffix(string(r.JSON(limit)), `,"end"],"truncated":true}}`) {
 		t.Error("the end of the log is gone")
 	}
 	if s := r.Subject(); len(s) > 99 || !strings.HasPrefix(s, "REJECTED ") {

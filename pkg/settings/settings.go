@@ -5,6 +5,7 @@ package settings
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
 	"strings"
 
@@ -46,7 +47,7 @@ func Load[T any](environ []string) (T, error) {
 		// CloudFormation cannot leave a variable out, only empty.
 		SetDefaultsForZeroValuesOnly: true,
 	})
-	problems := describe(err)
+	problems := describe[T](err)
 	if c, ok := any(&settings).(interface{ check() []string }); ok {
 		problems = append(problems, c.check()...)
 	}
@@ -56,7 +57,8 @@ func Load[T any](environ []string) (T, error) {
 	return settings, nil
 }
 
-func describe(err error) []string {
+// describe names the variables, which env does not always do.
+func describe[T any](err error) []string {
 	if err == nil {
 		return nil
 	}
@@ -66,7 +68,12 @@ func describe(err error) []string {
 	}
 	var problems []string
 	for _, e := range all.Errors {
-		problems = append(problems, e.Error())
+		text := e.Error()
+		if bad, ok := errors.AsType[env.ParseError](e); ok {
+			field, _ := reflect.TypeFor[T]().FieldByName(bad.Name)
+			text = fmt.Sprintf("%s: not of type %s: %v", field.Tag.Get("env"), bad.Type, bad.Err)
+		}
+		problems = append(problems, text)
 	}
 	return problems
 }

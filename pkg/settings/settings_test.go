@@ -1,0 +1,77 @@
+package settings_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"errand/pkg/settings"
+)
+
+const topic = "arn:aws:sns:eu-west-1:123456789012:results"
+
+func TestLoad(t *testing.T) {
+	t.Parallel()
+	got, err := settings.Load[settings.Launcher]([]string{
+		"STARTED_BY_PREFIX=errand/jobs/", "TOPIC_ARN=" + topic, "CLUSTER=jobs", "SUBNETS=subnet-1,subnet-2",
+		"SECURITY_GROUPS=", "ASSIGN_PUBLIC_IP=", "LAUNCH_TYPE=", "TEXT_TOPIC_ARN=", "PATH=/bin",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := settings.Launcher{
+		Common:  settings.Common{StartedByPrefix: "errand/jobs/", TopicARN: topic},
+		Cluster: "jobs", Subnets: []string{"subnet-1", "subnet-2"}, AssignPublicIP: "DISABLED", LaunchType: "FARGATE",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("launcher (-want +got):\n%s", diff)
+	}
+	collector, err := settings.Load[settings.Collector]([]string{"STARTED_BY_PREFIX=errand/jobs/", "TOPIC_ARN=" + topic, "LOG_LINES=0"})
+	if err != nil || collector.LogLines != 0 {
+		t.Errorf("LOG_LINES=0 gives %d, %v", collector.LogLines, err)
+	}
+	if collector, err = settings.Load[settings.Collector]([]string{"STARTED_BY_PREFIX=errand/jobs/", "TOPIC_ARN=" + topic, "LOG_LINES="}); err != nil || collector.LogLines != 50 {
+		t.Errorf("LOG_LINES empty gives %d, %v", collector.LogLines, err)
+	}
+}
+
+func TestEveryProblemInOneMessage(t *testing.T) {
+	t.Parallel()
+	_, err := settings.Load[settings.Launcher]([]string{"TOPIC_ARN=", "TEXT_TOPIC_ARN=results", "LAUNCH_TYPE=SPOT", "ASSIGN_PUBLIC_IP=yes", "STARTED_BY_PREFIX=errand:jobs"})
+	expect(t, err, "CLUSTER", "TOPIC_ARN", `TEXT_TOPIC_ARN: "results" is not the ARN of an SNS topic`, `LAUNCH_TYPE: "SPOT"`, `ASSIGN_PUBLIC_IP: "yes"`, `STARTED_BY_PREFIX: "errand:jobs"`)
+	_, err = settings.Load[settings.Collector]([]string{"LOG_LINES=1001"})
+	expect(t, err, "STARTED_BY_PREFIX", "TOPIC_ARN", "LOG_LINES: 1001 is not from 0 to 1000")
+	_, err = settings.Load[settings.Collector]([]string{"STARTED_BY_PREFIX=errand/jobs/", "TOPIC_ARN=" + topic, "LOG_LINES=many"})
+	expect(t, err, "LOG_LINES", "many")
+}
+
+func expect(t *testing.T, err error, want ...string) {
+	t.Helper()
+	if err == nil {
+		t.Fatal("no error")
+	}
+	t.Log(err)
+	for _, w := range want {
+		if !strings.Contains(err.Error(), w) {
+			t.Errorf("%q is not in: %v", w, err)
+		}
+	}
+}
+
+func TestAWS(t *testing.T) {
+	for _, name := range []string{"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"} {
+		t.Setenv(name, "")
+	}
+	if _, err := settings.AWS(); err == nil || !strings.Contains(err.Error(), "AWS_REGION") {
+		t.Errorf("without a Region: %v", err)
+	}
+	t.Setenv("AWS_REGION", "eu-west-1")
+	t.Setenv("AWS_ACCESS_KEY_ID", "id")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4599")
+	cfg, err := settings.AWS()
+	if err != nil || cfg.Region != "eu-west-1" || cfg.BaseEndpoint == nil || *cfg.BaseEndpoint != "http://127.0.0.1:4599" {
+		t.Errorf("got %+v, %v", cfg, err)
+	}
+}
