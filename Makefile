@@ -73,7 +73,7 @@ bench: ## measure: payload to RunTask, event to result, the text form
 
 fuzz: ## let each fuzz target run for FUZZTIME (30s)
 	@for p in $$(go list ./pkg/...); do for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
-		go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),30s) $$p || exit; done; done
+		go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),30s) -fuzzminimizetime 100x $$p || exit; done; done
 
 build: ## build/<function>/bootstrap for this machine; GOARCH=arm64 for another
 	@for f in $(FUNCTIONS); do $(GO_BUILD) -o build/$$f/bootstrap ./functions/$$f && \

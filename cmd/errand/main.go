@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -43,7 +44,7 @@ func realMain(ctx context.Context, args []string, out io.Writer) error {
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
-	w := world{functions: *functions, template: *template, screen: newScreen(out)}
+	w := world{functions: *functions, template: *template, screen: newScreen(out), pace: time.Second}
 	switch {
 	case args[0] == "run" && flags.NArg() == 1:
 		return run(ctx, w, flags.Arg(0))

@@ -38,6 +38,7 @@ const (
 type world struct {
 	functions, template string
 	screen              *screen
+	pace                time.Duration // of Lambda's retries
 
 	server *localaws.Server
 	cfg    aws.Config
@@ -56,7 +57,7 @@ func (w *world) start(ctx context.Context, addr, region, account string) error {
 		return err
 	}
 	w.server, err = localaws.Start(localaws.Options{
-		Addr: addr, Region: region, Account: account, Watch: w.screen.watch, RetryPace: time.Second,
+		Addr: addr, Region: region, Account: account, Watch: w.screen.watch, RetryPace: w.pace,
 	})
 	if err != nil {
 		return err
