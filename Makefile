@@ -13,7 +13,7 @@ FUNCTIONS = launcher collector
 # What is deployed depends on nothing of the machine that builds it: no cgo, no
 # paths, no version control stamp.
 GO_BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags lambda.norpc -ldflags '-s -w -buildid='
-LAMBDA   = GOOS=linux GOARCH=arm64 $(GO_BUILD)
+LAMBDA   = GOOS=linux GOARCH=$(or $(GOARCH),arm64) $(GO_BUILD)
 
 # The race detector needs a C compiler on Linux; without one the tests run
 # without it.
@@ -63,7 +63,8 @@ template:
 	else echo "cfn-lint is not installed: template.yaml is checked by the tests only (pip install cfn-lint)"; fi
 
 # What the launcher and the collector may weigh when built for Lambda, in bytes.
-sizes: build-LauncherFunction build-CollectorFunction
+sizes:
+	@$(MAKE) --no-print-directory GOARCH=arm64 build-LauncherFunction build-CollectorFunction
 	@set -- launcher 10200000 collector 11000000; while [ $$# -gt 0 ]; do \
 		size=$$(wc -c < build/lambda/$$1/bootstrap); echo "$$1 for Lambda: $$size of $$2 bytes"; \
 		[ $$size -lt $$2 ] || { echo "$$1 is too large"; exit 1; }; shift 2; done

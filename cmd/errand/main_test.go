@@ -229,7 +229,7 @@ func TestFilterPolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, command := range []string{"true", "false"} {
-		if _, err := w.invoke(t.Context(), []byte(`{"job": "`+command+`", "command": ["`+command+`"]}`)); err != nil {
+		if _, err := w.invoke(t.Context(), []byte(`{"job": "`+command+`", "command": ["sh", "-c", "echo working; `+command+`"]}`)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -74,17 +75,19 @@ func (n *Notifier) publish(ctx context.Context, topic string, in *sns.PublishInp
 	return nil
 }
 
-// maxAttribute keeps attribute values of refused payloads to a length that
-// filter policies can match.
+// maxAttribute is the length of the longest value that somebody would filter
+// by, an ARN.
 const maxAttribute = 256
 
-// attributes are the message attributes and their size. SNS refuses empty
-// values.
+// attributes are the message attributes and their size. SNS refuses values that
+// are empty or have odd characters, which a refused payload may have anywhere:
+// they are left out rather than the message lost.
 func attributes(r result.Result) (map[string]types.MessageAttributeValue, int) {
 	all := map[string]types.MessageAttributeValue{}
 	size := 0
 	add := func(name, kind, value string) {
-		if value == "" || len(value) > maxAttribute {
+		odd := strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' })
+		if value == "" || len(value) > maxAttribute || odd {
 			return
 		}
 		all[name] = types.MessageAttributeValue{DataType: aws.String(kind), StringValue: aws.String(value)}

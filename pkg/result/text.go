@@ -5,6 +5,7 @@ import (
 	"path"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // maxSubject is SNS's limit for a subject: fewer than 100 characters.
@@ -59,7 +60,7 @@ func ascii(s string) string {
 // the beginning of the log first.
 func (r Result) Text(limit int) string {
 	r = r.bounded()
-	above, below := r.textAbove(), r.textBelow()
+	above, below := printable(r.textAbove()), printable(r.textBelow())
 	if r.Log == nil || len(r.Log.Lines) == 0 {
 		return above + r.logSentence() + below
 	}
@@ -78,6 +79,17 @@ func (r Result) Text(limit int) string {
 	text.WriteString(end)
 	text.WriteString(below)
 	return text.String()
+}
+
+// printable drops control characters, which reasons and names of refused
+// payloads may have; the log's lines come without them.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, s)
 }
 
 func sum(lines []string) int {

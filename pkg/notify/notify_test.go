@@ -1,0 +1,112 @@
+package notify_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/google/go-cmp/cmp"
+
+	"errand/pkg/localaws"
+	"errand/pkg/notify"
+	"errand/pkg/result"
+)
+
+func start(t *testing.T) (*localaws.Server, *notify.Notifier) {
+	t.Helper()
+	server, err := localaws.Start(localaws.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	client := sns.NewFromConfig(server.Config(), notify.Retryer)
+	topics := map[string]string{}
+	for _, name := range []string{"results", "results-text"} {
+		out, err := client.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: &name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		topics[name] = *out.TopicArn
+	}
+	return server, notify.New(client, topics["results"], topics["results-text"])
+}
+
+func TestPublish(t *testing.T) {
+	t.Parallel()
+	server, n := start(t)
+	r := result.Result{Job: "billing", Method: result.MethodRunTask, Status: result.Failed, Reason: "no rates", ExitCode: aws.Int(3), Cluster: "jobs"}
+	if err := n.Publish(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	attributes := map[string]localaws.Attribute{
+		"job": {Type: "String", Value: "billing"}, "status": {Type: "String", Value: "FAILED"}, "outcome": {Type: "String", Value: "failure"},
+		"method": {Type: "String", Value: "run-task"}, "cluster": {Type: "String", Value: "jobs"}, "exitCode": {Type: "Number", Value: "3"},
+	}
+	want := []localaws.Message{
+		{TopicARN: "arn:aws:sns:eu-west-1:123456789012:results", Body: string(r.JSON(1 << 18)), Attributes: attributes},
+		{TopicARN: "arn:aws:sns:eu-west-1:123456789012:results-text", Subject: "FAILED billing: exit code 3", Body: r.Text(1 << 18), Attributes: attributes},
+	}
+	if diff := cmp.Diff(want, server.Published()); diff != "" {
+		t.Errorf("messages (-want +got):\n%s", diff)
+	}
+}
+
+// SNS takes what is as long as it may be, attributes and all, and whatever a
+// refused payload calls its job.
+func TestPublishesTheLongest(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*result.Result){
+		"a thousand long lines":        func(r *result.Result) { r.Log.Lines = slicesOf(strings.Repeat("夜\"\\", 300), 1000) },
+		"one huge line":                func(r *result.Result) { r.Log.Lines = slicesOf(strings.Repeat("<\x1b", 500_000), 1) },
+		"a job name that is a novel":   func(r *result.Result) { r.Job = strings.Repeat("novel ", 100_000) },
+		"a job name that is nothing":   func(r *result.Result) { r.Job = "" },
+		"a job name of line breaks":    func(r *result.Result) { r.Job = "\n\r\t\x00" },
+		"a cluster name that is a lot": func(r *result.Result) { r.Cluster = strings.Repeat("c", 300) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server, n := start(t)
+			r := result.Result{Job: "j", Method: result.MethodRunTask, Status: result.Rejected, Log: &result.Log{Status: result.LogOK, Lines: []string{"end"}}}
+			change(&r)
+			if err := n.Publish(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+			if got := len(server.Published()); got != 2 {
+				t.Errorf("%d messages", got)
+			}
+		})
+	}
+}
+
+func slicesOf(line string, n int) []string {
+	lines := make([]string, n)
+	for i := range lines {
+		lines[i] = line
+	}
+	return lines
+}
+
+func TestOneTopicOnly(t *testing.T) {
+	t.Parallel()
+	server, _ := start(t)
+	n := notify.New(sns.NewFromConfig(server.Config()), "arn:aws:sns:eu-west-1:123456789012:results", "")
+	if err := n.Publish(t.Context(), result.Result{Status: result.Lost}); err != nil || len(server.Published()) != 1 {
+		t.Errorf("%d messages, %v", len(server.Published()), err)
+	}
+}
+
+// Values that SNS may refuse are no attributes; the message goes out.
+func TestOddAttributes(t *testing.T) {
+	t.Parallel()
+	server, n := start(t)
+	if err := n.Publish(t.Context(), result.Result{Job: "夜\n", Cluster: strings.Repeat("c", 257), Status: result.Rejected, Method: "m"}); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]localaws.Attribute{
+		"status": {Type: "String", Value: "REJECTED"}, "outcome": {Type: "String", Value: "failure"}, "method": {Type: "String", Value: "m"},
+	}
+	if diff := cmp.Diff(want, server.Published()[0].Attributes); diff != "" {
+		t.Errorf("attributes (-want +got):\n%s", diff)
+	}
+}
