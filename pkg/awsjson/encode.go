@@ -14,9 +14,10 @@ func Encode(v any) ([]byte, error) {
 	return encode(v, func(t time.Time) any { return json.Number(epoch(t)) })
 }
 
-// EncodeEvent is Encode with the ISO 8601 times of EventBridge events.
+// EncodeEvent is Encode with the ISO 8601 times of EventBridge events, which
+// have milliseconds.
 func EncodeEvent(v any) ([]byte, error) {
-	return encode(v, func(t time.Time) any { return t.UTC().Format(time.RFC3339Nano) })
+	return encode(v, func(t time.Time) any { return t.UTC().Format("2006-01-02T15:04:05.999Z07:00") })
 }
 
 func encode(v any, stamp func(time.Time) any) ([]byte, error) {
