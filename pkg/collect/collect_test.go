@@ -125,11 +125,11 @@ func event(t testing.TB, name string) json.RawMessage {
 
 // published is the part of the JSON form that the tests look at.
 type published struct {
-	Job, RunID, Status, Outcome, Reason, Container, Cluster string
-	Attempt                                                 int
-	ExitCode                                                *int
-	Command                                                 []string
-	Containers                                              []struct {
+	Job, RunID, Status, Outcome, Reason, Container, Cluster, Method string
+	Attempt                                                         int
+	ExitCode                                                        *int
+	Command                                                         []string
+	Containers                                                      []struct {
 		Name      string
 		ExitCode  *int
 		Essential *bool
@@ -165,7 +165,7 @@ func (s *stack) handle(t testing.TB, raw json.RawMessage) published {
 		}
 		want := map[string]localaws.Attribute{
 			"status": {Type: "String", Value: got.Status}, "outcome": {Type: "String", Value: got.Outcome},
-			"method": {Type: "String", Value: "run-task"},
+			"method": {Type: "String", Value: got.Method},
 		}
 		for name, value := range map[string]string{"job": got.Job, "cluster": got.Cluster} {
 			if value != "" { // SNS refuses empty values
@@ -474,6 +474,10 @@ func TestFailedLaunch(t *testing.T) {
 	want := "given up after 3 attempts: start run billing-daily-20261120T020000Z of job billing-daily: ECS could not place the task: RESOURCE:MEMORY"
 	if got.Status != "LAUNCH_FAILED" || got.Job != "billing-daily" || got.RunID != "billing-daily-20261120T020000Z" || got.Reason != want {
 		t.Errorf("got %+v", got)
+	}
+	lost := s.handle(t, json.RawMessage(strings.Replace(string(event(t, "launch-failed")), "jobs-launcher", "jobs-ExecutorFunction-1A2B3C", 1)))
+	if lost.Status != "LOST" || !strings.HasPrefix(lost.Reason, "the executor failed, and the command may have run: ") {
+		t.Errorf("an executor that died gives %+v", lost)
 	}
 	for name, record := range map[string]string{
 		"too old, never run":     `{"requestContext": {"requestId": "r-1", "condition": "EventAgeExceeded"}, "requestPayload": {"job": "j"}, "responsePayload": null}`,

@@ -3,6 +3,7 @@ package collect
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"errand/pkg/job"
 	"errand/pkg/result"
@@ -13,9 +14,10 @@ import (
 // (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html).
 type record struct {
 	RequestContext *struct {
-		RequestID string `json:"requestId"`
-		Condition string `json:"condition"`
-		Invokes   int    `json:"approximateInvokeCount"`
+		RequestID   string `json:"requestId"`
+		FunctionARN string `json:"functionArn"`
+		Condition   string `json:"condition"`
+		Invokes     int    `json:"approximateInvokeCount"`
 	} `json:"requestContext"`
 	RequestPayload  json.RawMessage `json:"requestPayload"`
 	ResponsePayload json.RawMessage `json:"responsePayload"`
@@ -28,8 +30,12 @@ func failedLaunch(raw []byte) (record, bool) {
 	return r, err == nil && r.RequestContext != nil && r.RequestPayload != nil
 }
 
+// executor is the part of a function's name that says that it runs commands in
+// live tasks: CloudFormation makes the name of the stack's and ExecutorFunction.
+const executor = "executor"
+
 // result tells people of the run that the payload asked for, whose identity the
-// launcher would have found likewise.
+// function would have found likewise.
 func (r record) result() result.Result {
 	p, eventID, _ := job.Decode(r.RequestPayload)
 	var response struct {
@@ -38,10 +44,16 @@ func (r record) result() result.Result {
 	_ = json.Unmarshal(r.ResponsePayload, &response) // absent if the launcher was never run
 	reason := response.ErrorMessage
 	if reason == "" {
-		reason = "the launcher gave no answer (" + r.RequestContext.Condition + ")"
+		reason = "the function gave no answer (" + r.RequestContext.Condition + ")"
 	}
 	if n := r.RequestContext.Invokes; n > 1 {
 		reason = fmt.Sprintf("given up after %d attempts: %s", n, reason)
 	}
-	return job.NewRun(p, eventID, r.RequestContext.RequestID).NotStarted(result.LaunchFailed, reason)
+	failed := job.NewRun(p, eventID, r.RequestContext.RequestID).NotStarted(result.LaunchFailed, reason)
+	name := r.RequestContext.FunctionARN[strings.Index(r.RequestContext.FunctionARN, ":function:")+1:]
+	if strings.Contains(strings.ToLower(name), executor) {
+		failed.Method, failed.Status = result.MethodExec, result.Lost
+		failed.Reason = "the executor failed, and the command may have run: " + reason
+	}
+	return failed
 }

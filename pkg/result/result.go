@@ -14,8 +14,12 @@ import (
 // Schema names the JSON form and its version.
 const Schema = "errand/result/v1"
 
-// MethodRunTask is the method of runs that are ECS tasks of their own.
-const MethodRunTask = "run-task"
+// How a command is run: as an ECS task of its own, or inside a live one with
+// ECS Exec.
+const (
+	MethodRunTask = "run-task"
+	MethodExec    = "exec"
+)
 
 // Status is how a run ended.
 type Status string

@@ -193,6 +193,9 @@ func (r Result) textBelow() string {
 	if r.Log != nil && r.Log.URL != "" {
 		table.row("Log", r.Log.URL)
 	}
+	if r.Log != nil && r.Log.Status == LogOK && r.Log.Note != "" {
+		table.row("Note", r.Log.Note)
+	}
 	if r.TaskARN != "" {
 		table.row("Task", path.Base(r.TaskARN))
 	}
