@@ -30,9 +30,13 @@ func failedLaunch(raw []byte) (record, bool) {
 	return r, err == nil && r.RequestContext != nil && r.RequestPayload != nil
 }
 
-// executor is the part of a function's name that says that it runs commands in
-// live tasks: CloudFormation makes the name of the stack's and ExecutorFunction.
-const executor = "executor"
+// executor says whether the record is of the function that runs commands in
+// live tasks. CloudFormation puts the function's name together of the stack's,
+// ExecutorFunction and a suffix.
+func (r record) executor() bool {
+	arn := r.RequestContext.FunctionARN
+	return strings.Contains(arn, "-ExecutorFunction-") || strings.Contains(arn, ":function:executor:")
+}
 
 // result tells people of the run that the payload asked for, whose identity the
 // function would have found likewise.
@@ -50,8 +54,7 @@ func (r record) result() result.Result {
 		reason = fmt.Sprintf("given up after %d attempts: %s", n, reason)
 	}
 	failed := job.NewRun(p, eventID, r.RequestContext.RequestID).NotStarted(result.LaunchFailed, reason)
-	name := r.RequestContext.FunctionARN[strings.Index(r.RequestContext.FunctionARN, ":function:")+1:]
-	if strings.Contains(strings.ToLower(name), executor) {
+	if r.executor() {
 		failed.Method, failed.Status = result.MethodExec, result.Lost
 		failed.Reason = "the executor failed, and the command may have run: " + reason
 	}
