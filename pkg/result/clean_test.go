@@ -1,4 +1,4 @@
-package collect_test
+package result_test
 
 import (
 	"strings"
@@ -6,7 +6,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"errand/pkg/collect"
+	"errand/pkg/result"
 )
 
 func TestClean(t *testing.T) {
@@ -36,7 +36,7 @@ func TestClean(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			if got := collect.Clean(tc.line); got != tc.want {
+			if got := result.Clean(tc.line); got != tc.want {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}
 		})
@@ -47,14 +47,14 @@ func FuzzClean(f *testing.F) {
 	f.Add("\x1b[1;31mFATAL\x1b[0m")
 	f.Add("\x1b]8;;x\x1b\\\xff\r\x9b")
 	f.Fuzz(func(t *testing.T, line string) {
-		got := collect.Clean(line)
+		got := result.Clean(line)
 		if !utf8.ValidString(got) {
 			t.Errorf("%q is not valid UTF-8", got)
 		}
 		if strings.ContainsFunc(got, func(r rune) bool { return r != '\t' && unicode.IsControl(r) }) {
 			t.Errorf("%q has control characters", got)
 		}
-		if again := collect.Clean(got); again != got {
+		if again := result.Clean(got); again != got {
 			t.Errorf("%q cleaned again is %q", got, again)
 		}
 	})

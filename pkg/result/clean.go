@@ -1,0 +1,96 @@
+package result
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Clean makes a log line safe to show anywhere: valid UTF-8 without terminal
+// escapes and control characters but tabs. Of a line that a progress bar wrote
+// over and over, what a terminal shows at last is kept.
+func Clean(line string) string {
+	line = strings.TrimRight(line, "\r")
+	line = line[strings.LastIndexByte(line, '\r')+1:]
+	if plain(line) {
+		return line
+	}
+	var clean strings.Builder
+	clean.Grow(len(line))
+	for len(line) > 0 {
+		if n := escape(line); n > 0 {
+			line = line[n:]
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(line)
+		line = line[size:]
+		// U+FFFE and U+FFFF are not allowed in SQS messages.
+		if r == '\t' || !unicode.IsControl(r) && r != 0xFFFE && r != 0xFFFF {
+			clean.WriteRune(r) // U+FFFD for what is not UTF-8
+		}
+	}
+	return clean.String()
+}
+
+// plain says whether there is nothing to clean, as in most lines.
+func plain(line string) bool {
+	for i := range len(line) {
+		if c := line[i]; c < ' ' && c != '\t' || c >= 0x7F {
+			return false
+		}
+	}
+	return true
+}
+
+// escape returns the length of the terminal escape sequence (ECMA-48) at the
+// beginning of s, or 0.
+func escape(s string) int {
+	if strings.HasPrefix(s, "\u009b") { // CSI in one character
+		return csi(s, len("\u009b"))
+	}
+	if s[0] != 0x1B {
+		return 0
+	}
+	if len(s) == 1 {
+		return 1
+	}
+	switch s[1] {
+	case '[':
+		return csi(s, 2)
+	case ']', 'P', 'X', '^', '_': // strings up to BEL or ESC \
+		for i := 2; i < len(s); i++ {
+			if s[i] == 0x07 {
+				return i + 1
+			}
+			if s[i] == 0x1B {
+				if strings.HasPrefix(s[i:], "\x1b\\") {
+					i += 2
+				}
+				return i
+			}
+		}
+		return 2 // never ended: what follows may be all that the line says
+	}
+	n := 1 // intermediate bytes, then a final one, as in ESC ( B
+	for n < len(s) && s[n] >= 0x20 && s[n] <= 0x2F {
+		n++
+	}
+	if n < len(s) && s[n] >= 0x30 && s[n] <= 0x7E {
+		n++
+	}
+	return n
+}
+
+// csi returns where a control sequence ends whose parameters begin at start:
+// after its final byte, or where it breaks off.
+func csi(s string, start int) int {
+	for i := start; i < len(s); i++ {
+		if s[i] >= 0x40 && s[i] <= 0x7E {
+			return i + 1
+		}
+		if s[i] < 0x20 || s[i] > 0x7E {
+			return i
+		}
+	}
+	return len(s)
+}
