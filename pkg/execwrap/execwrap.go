@@ -1,0 +1,85 @@
+// Package execwrap wraps a command so that its output and its exit code can be
+// read from an ECS Exec session, which by itself gives neither: it shows one
+// terminal, mixed with whatever else is in it, and drops the exit code.
+package execwrap
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// script runs "$@" with /dev/null as its input and prints a mark before its
+// output and one with the exit code after it. The mark comes in two halves that
+// only the shell joins, so that neither "ps" nor "set -x" shows it. The output
+// goes through cat, so that the command sees no terminal, as under RunTask.
+//
+// The environment stands before "--" as NAME=value. The command is run by exec in
+// a subshell: a program, never a builtin of the shell such as exit.
+const script = `a=$1; b=$2; shift 2; stty -opost -echo 2>/dev/null; printf '%s%s:B\n' "$a" "$b"; exec 4>&1; ` +
+	`r=$( { { while [ "$1" != -- ]; do export "$1"; shift; done; shift; (exec "$@" 3>&- 4>&-); echo "$?" >&3; } ` +
+	`</dev/null 2>&1 | cat >&4 3>&-; } 3>&1 ); printf '\n%s%s:E:%s:\n' "$a" "$b" "$r"`
+
+// MaxCommand bounds the string that is handed to ECS, in bytes. ECS documents no
+// limit; this is the one that it has for the overrides of RunTask.
+const MaxCommand = 8192
+
+// Variable is an environment variable for the command.
+type Variable struct{ Name, Value string }
+
+var name = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// Wrap returns the command for ECS ExecuteCommand, which the agent in the
+// container splits as github.com/google/shlex does, and the mark for a Decoder.
+func Wrap(argv []string, environment []Variable) (command, mark string, err error) {
+	one, two := half(), half()
+	words := []string{"/bin/sh", "-c", script, "exec", one, two}
+	for _, v := range environment {
+		if !name.MatchString(v.Name) {
+			return "", "", fmt.Errorf("environment: %q is not a name that a shell can export: letters, digits and _, not beginning with a digit", v.Name)
+		}
+		words = append(words, v.Name+"="+v.Value)
+	}
+	words = append(append(words, "--"), argv...)
+	for i, word := range words {
+		if strings.ContainsRune(word, 0) {
+			return "", "", fmt.Errorf("command and environment: a NUL character cannot be passed to a program")
+		}
+		words[i] = quote(word)
+	}
+	command = strings.Join(words, " ")
+	if n := len(command); n > MaxCommand {
+		return "", "", fmt.Errorf("command and environment: %d bytes too long: as ECS Exec gets them they have %d bytes, and errand sends at most %d; put long input into a file or S3", n-MaxCommand, n, MaxCommand)
+	}
+	return command, one + two, nil
+}
+
+// half is half of a mark: 64 random bits.
+func half() string {
+	b := make([]byte, 8)
+	_, _ = rand.Read(b) // never fails, see crypto/rand
+	return hex.EncodeToString(b)
+}
+
+// quote writes a word for shlex. The agent expands {{ }} and $$ before it splits,
+// so two equal characters of these never stand side by side.
+func quote(word string) string {
+	var quoted strings.Builder
+	quoted.Grow(len(word) + 2)
+	quoted.WriteByte('\'')
+	for i := range len(word) {
+		c := word[i]
+		if i > 0 && c == word[i-1] && (c == '$' || c == '{' || c == '}') {
+			quoted.WriteString("''")
+		}
+		if c == '\'' {
+			quoted.WriteString(`'\''`)
+			continue
+		}
+		quoted.WriteByte(c)
+	}
+	quoted.WriteByte('\'')
+	return quoted.String()
+}

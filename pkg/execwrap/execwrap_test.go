@@ -1,0 +1,253 @@
+package execwrap_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/creack/pty"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/shlex"
+
+	"errand/pkg/execwrap"
+)
+
+// run wraps a command, splits it as the agent does, runs it in a real terminal
+// with the given shell as /bin/sh, and decodes what the terminal shows.
+func run(t *testing.T, shell []string, argv []string, environment ...execwrap.Variable) (string, *execwrap.Decoder) {
+	t.Helper()
+	command, mark, err := execwrap.Wrap(argv, environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	words, err := shlex.Split(command)
+	if err != nil {
+		t.Fatal(err)
+	}
+	words = append(slices.Clone(shell), words[1:]...)
+	cmd := exec.Command(words[0], words[1:]...)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TERM=xterm-256color"}
+	terminal, err := pty.Start(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = terminal.Close() }()
+	var out bytes.Buffer
+	d := execwrap.NewDecoder(mark, &out)
+	buf := make([]byte, 1024)
+	for {
+		n, err := terminal.Read(buf)
+		if _, writeErr := d.Write(buf[:n]); writeErr != nil {
+			t.Fatal(writeErr)
+		}
+		if err != nil { // EIO: the terminal's last user is gone
+			break
+		}
+	}
+	_ = cmd.Wait()
+	return out.String(), d
+}
+
+func shells(t *testing.T) map[string][]string {
+	t.Helper()
+	found := map[string][]string{"sh": {"/bin/sh"}}
+	for name, words := range map[string][]string{"dash": {"dash"}, "bash": {"bash"}, "busybox": {"busybox", "sh"}, "mksh": {"mksh"}} {
+		if path, err := exec.LookPath(words[0]); err == nil {
+			found[name] = append([]string{path}, words[1:]...)
+		}
+	}
+	return found
+}
+
+const unknown = -1
+
+func TestRealShells(t *testing.T) {
+	t.Parallel()
+	sh := func(script string) []string { return []string{"/bin/sh", "-c", script} }
+	odd := "it's \"odd\"\n\t$HOME $$ `x` \\ # {{ ssm:name }} }} {{ * ~ ! 夜間"
+	for _, tc := range []struct {
+		name        string
+		argv        []string
+		environment []execwrap.Variable
+		want        string
+		code        int
+	}{
+		{name: "success", argv: []string{"echo", "hello"}, want: "hello\n"},
+		{name: "exit 1", argv: []string{"false"}, code: 1},
+		{name: "exit 37", argv: sh("exit 37"), code: 37},
+		{name: "the largest code", argv: sh("exit 255"), code: 255},
+		{name: "killed", argv: sh("kill -9 $$"), code: 137},
+		{name: "odd arguments", argv: []string{"printf", "[%s]", odd, "", " ", "a'b"}, want: "[" + odd + "][][ ][a'b]"},
+		{name: "no output", argv: []string{"true"}},
+		{name: "no final line break", argv: []string{"printf", "one\ntwo"}, want: "one\ntwo"},
+		{name: "only line breaks", argv: []string{"printf", `\n\n`}, want: "\n\n"},
+		{name: "carriage returns", argv: []string{"printf", `a\r\nb\r`}, want: "a\r\nb\r"},
+		{name: "stderr too, in order", argv: sh("echo one; echo two >&2; echo three"), want: "one\ntwo\nthree\n"},
+		{name: "stdin is empty", argv: sh("read line; echo \"[$line] $?\""), want: "[] 1\n"},
+		{name: "no terminal", argv: sh("test -t 1 || echo none"), want: "none\n"},
+		{name: "a builtin is no program", argv: []string{"exit", "3"}, code: 127},
+		{name: "a large output", argv: []string{"seq", "1", "100000"}, want: seq(100000)},
+		{name: "trace does not show the mark", argv: sh("set -x; echo traced"), want: "+ echo traced\ntraced\n"},
+		{
+			name: "environment", argv: sh(`printf '%s|%s|%s' "$A" "$n" "$r"`), want: odd + "|5|x",
+			environment: []execwrap.Variable{{Name: "A", Value: odd}, {Name: "n", Value: "5"}, {Name: "r", Value: "x"}},
+		},
+		{name: "the shell that knows the code is killed", argv: sh("echo before; kill -9 $PPID; sleep 0"), want: "before\n", code: unknown},
+	} {
+		for name, shell := range shells(t) {
+			t.Run(tc.name+" in "+name, func(t *testing.T) {
+				t.Parallel()
+				got, d := run(t, shell, tc.argv, tc.environment...)
+				if !d.Begun() || !d.Ended() {
+					t.Fatalf("begun %v, ended %v; output %q", d.Begun(), d.Ended(), got)
+				}
+				if tc.code == 127 {
+					if !strings.Contains(got, "not found") {
+						t.Errorf("output %q", got)
+					}
+				} else if tc.code != 137 && tc.code != unknown && got != tc.want {
+					t.Errorf("output (-want +got):\n%s", cmp.Diff(tc.want, got))
+				}
+				switch code := d.ExitCode(); {
+				case tc.code == unknown && code != nil:
+					t.Errorf("code %d, want none", *code)
+				case tc.code != unknown && (code == nil || *code != tc.code):
+					t.Errorf("code %v, want %d", code, tc.code)
+				}
+			})
+		}
+	}
+}
+
+func seq(n int) string {
+	var s strings.Builder
+	for i := 1; i <= n; i++ {
+		fmt.Fprintln(&s, i)
+	}
+	return s.String()
+}
+
+// A program that shows its arguments, or those of the wrapper, shows no mark.
+func TestTheMarkIsInNoArgument(t *testing.T) {
+	t.Parallel()
+	command, mark, err := execwrap.Wrap([]string{"ps"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(command, mark) || len(mark) != 32 {
+		t.Errorf("mark %s of command %s", mark, command)
+	}
+	if _, other, _ := execwrap.Wrap([]string{"ps"}, nil); other == mark {
+		t.Error("two commands have the same mark")
+	}
+}
+
+func TestWrapRefuses(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name        string
+		argv        []string
+		environment []execwrap.Variable
+		want        string
+	}{
+		{"NUL", []string{"a\x00b"}, nil, "a NUL character"},
+		{"a name with a dot", []string{"a"}, []execwrap.Variable{{Name: "a.b"}}, `"a.b" is not a name`},
+		{"a name that is an option", []string{"a"}, []execwrap.Variable{{Name: "-n"}}, `"-n" is not a name`},
+		{"too long", []string{strings.Repeat("x", 8192)}, nil, "bytes too long"},
+	} {
+		if _, _, err := execwrap.Wrap(tc.argv, tc.environment); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: got %v, want %q", tc.name, err, tc.want)
+		}
+	}
+}
+
+// What shlex makes of the command are the words that were wrapped, and nothing
+// in it is expanded by the agent before.
+func FuzzQuote(f *testing.F) {
+	f.Add("it's", "{{ ssm:x }}$$")
+	f.Add("# no comment", "\\")
+	f.Fuzz(func(t *testing.T, one, two string) {
+		command, _, err := execwrap.Wrap([]string{one, two}, []execwrap.Variable{{Name: "A", Value: two}})
+		if err != nil {
+			return
+		}
+		for _, expanded := range []string{"$$", "{{", "}}"} {
+			if strings.Contains(command, expanded) {
+				t.Errorf("%s is in %s", expanded, command)
+			}
+		}
+		words, err := shlex.Split(command)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// shlex reads runes, so that bytes that are not UTF-8 do not survive.
+		want := []string{"A=" + two, "--", one, two}
+		for i := range want {
+			want[i] = strings.ToValidUTF8(want[i], "\uFFFD")
+		}
+		if got := words[6:]; strings.ToValidUTF8(strings.Join(got, "\n"), "\uFFFD") != strings.Join(want, "\n") && validUTF8(one, two) {
+			t.Errorf("words (-want +got):\n%s", cmp.Diff(want, got))
+		}
+	})
+}
+
+func validUTF8(words ...string) bool {
+	return strings.ToValidUTF8(strings.Join(words, ""), "") == strings.Join(words, "")
+}
+
+// Whatever a command writes, and however the session cuts it, comes out as it
+// was written.
+func FuzzDecoder(f *testing.F) {
+	f.Add([]byte("hello\n"), 3, true, 0)
+	f.Add([]byte("\r\n\n\rabc"), 1, true, 255)
+	f.Add([]byte{}, 7, false, -1)
+	f.Fuzz(func(t *testing.T, output []byte, size int, crlf bool, code int) {
+		const mark = "0123456789abcdef0123456789abcdef"
+		number := ""
+		if code >= 0 && code <= 255 {
+			number = fmt.Sprint(code)
+		}
+		if crlf && bytes.Contains(output, []byte("\r\n")) {
+			return // the terminal writes CR CR LF, which is undone to CR LF: tested above
+		}
+		shown := append(append([]byte("before "+mark+":B\n"), output...), "\n"+mark+":E:"+number+":\nafter"...)
+		if crlf {
+			shown = bytes.ReplaceAll(shown, []byte("\n"), []byte("\r\n"))
+		}
+		size = 1 + int(uint(size)%64)
+		var got bytes.Buffer
+		d := execwrap.NewDecoder(mark, &got)
+		for piece := range slices.Chunk(shown, size) {
+			if _, err := d.Write(piece); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !d.Ended() || !bytes.Equal(got.Bytes(), output) {
+			t.Errorf("ended %v, got %q, want %q", d.Ended(), got.Bytes(), output)
+		}
+		if c := d.ExitCode(); (c == nil) != (number == "") || c != nil && *c != code {
+			t.Errorf("code %v, want %q", c, number)
+		}
+	})
+}
+
+// The decoder is fed whatever a session may show.
+func FuzzDecoderInput(f *testing.F) {
+	f.Add([]byte("m:B\r\nx\r"), []byte("\nm:E:1:"))
+	f.Fuzz(func(t *testing.T, one, two []byte) {
+		var got bytes.Buffer
+		d := execwrap.NewDecoder("m", &got)
+		for _, piece := range [][]byte{one, two} {
+			if n, err := d.Write(piece); err != nil || n != len(piece) {
+				t.Fatalf("%d, %v", n, err)
+			}
+		}
+		if got.Len() > len(one)+len(two) || d.Ended() && !d.Begun() {
+			t.Errorf("begun %v, ended %v, output %q", d.Begun(), d.Ended(), got.Bytes())
+		}
+	})
+}
