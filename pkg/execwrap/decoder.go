@@ -78,10 +78,12 @@ func (d *Decoder) pass() error {
 	}
 	at := bytes.Index(d.pending, []byte(mark))
 	if at < 0 {
-		// A CR may be the half of a CR LF, and is at the end then.
-		rest := keep(d.pending, len(mark))
-		err := d.emit(d.pending[:len(d.pending)-len(rest)])
-		d.pending = rest
+		ready := len(d.pending) - len(keep(d.pending, len(mark)))
+		if ready > 0 && d.pending[ready-1] == '\r' {
+			ready-- // half of a CR LF
+		}
+		err := d.emit(d.pending[:ready])
+		d.pending = d.pending[ready:]
 		return err
 	}
 	number := d.pending[at+len(mark):]
