@@ -39,6 +39,15 @@ type Collector struct {
 	LogLines int `env:"LOG_LINES" envDefault:"50"`
 }
 
+// Executor is the environment of functions/executor.
+type Executor struct {
+	Common
+	Cluster  string `env:"CLUSTER,required,notEmpty"`
+	LogLines int    `env:"LOG_LINES" envDefault:"50"`
+	// SignSessions is whether the data channel's upgrade request is signed.
+	SignSessions bool `env:"SIGN_SESSIONS" envDefault:"true"`
+}
+
 // Load reads environ (as os.Environ returns it) into a settings struct and
 // names everything that is missing or bad in one error.
 func Load[T any](environ []string) (T, error) {
@@ -103,11 +112,18 @@ func (l *Launcher) check() []string {
 }
 
 func (c *Collector) check() []string {
-	problems := c.Common.check()
-	if c.LogLines < 0 || c.LogLines > 1000 {
-		problems = append(problems, fmt.Sprintf("LOG_LINES: %d is not from 0 to 1000", c.LogLines))
+	return append(c.Common.check(), checkLogLines(c.LogLines)...)
+}
+
+func (e *Executor) check() []string {
+	return append(e.Common.check(), checkLogLines(e.LogLines)...)
+}
+
+func checkLogLines(n int) []string {
+	if n < 0 || n > 1000 {
+		return []string{fmt.Sprintf("LOG_LINES: %d is not from 0 to 1000", n)}
 	}
-	return problems
+	return nil
 }
 
 func oneOf(name, value string, allowed ...string) []string {

@@ -1,0 +1,105 @@
+package execute
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/aws/smithy-go"
+
+	"errand/pkg/result"
+)
+
+// rejection is a payload that does not fit the task; refusal is a task that
+// cannot be reached.
+type (
+	rejection string
+	refusal   string
+)
+
+func (r rejection) Error() string { return string(r) }
+func (r refusal) Error() string   { return string(r) }
+
+// uncertain is a call without an answer that says that no session was made.
+type uncertain struct{ error }
+
+func (u uncertain) Error() string {
+	return "it is not known whether the command ran: " + u.error.Error()
+}
+
+func (u uncertain) Unwrap() error { return u.error }
+
+// refused says whether AWS has answered that it did not do what was asked.
+func refused(err error) bool {
+	api, ok := errors.AsType[smithy.APIError](err)
+	return ok && api.ErrorFault() != smithy.FaultServer && api.ErrorCode() != "ServerException"
+}
+
+// status is that of a run without a session.
+func status(err error) result.Status {
+	if _, ok := errors.AsType[rejection](err); ok {
+		return result.Rejected
+	}
+	if _, ok := errors.AsType[uncertain](err); ok {
+		return result.Lost
+	}
+	return result.StartFailed
+}
+
+// apiError is an error of AWS without the SDK's transport details, with what to
+// change.
+type apiError struct {
+	smithy.APIError
+	err    error
+	advice string
+}
+
+func (e apiError) Error() string {
+	text := e.ErrorCode() + ": " + strings.TrimSuffix(e.ErrorMessage(), ".")
+	if e.advice != "" {
+		text += ". " + e.advice
+	}
+	return text
+}
+
+func (e apiError) Unwrap() error { return e.err }
+
+func answered(err error) error {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return apiError{APIError: api, err: err}
+	}
+	return err
+}
+
+// advice says what to change, by the code of ExecuteCommand's error.
+var advice = map[string]string{
+	"TargetNotConnectedException": "The agent in the container has no connection: the task role needs ssmmessages:CreateControlChannel, CreateDataChannel, OpenControlChannel and OpenDataChannel, and the network a way to ssmmessages",
+	"InvalidParameterException":   "ECS Exec must be enabled on the task (enableExecuteCommand) and its agent running",
+	"AccessDeniedException":       "The executor's role needs ecs:ExecuteCommand on the cluster and the task (parameters Cluster and EnableExec)",
+	"ClusterNotFoundException":    "Give cluster, or set the stack's",
+}
+
+func explain(err error) error {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return apiError{api, err, advice[api.ErrorCode()]}
+	}
+	return err
+}
+
+// advise adds what to change to a text of the agent or the channel. The agent
+// has no codes, so that here the text must decide.
+func advise(text string) string {
+	text = strings.TrimSuffix(strings.Join(strings.Fields(text), " "), ".")
+	for _, known := range []struct{ part, advice string }{
+		{"/bin/sh: no such file or directory", "The image has no shell, and ECS Exec needs one at /bin/sh to report the exit code: use an image with a shell, or a task of its own"},
+		{"Plugin with name InteractiveCommands not found", "The agent could not set itself up: the disk of the task may be full"},
+		{"encrypt", "The encryption of the session's log group and of the cluster must agree"},
+		{"AccessDenied", "The executor's role needs kms:GenerateDataKey and the task role kms:Decrypt on the cluster's key"},
+		{"ssmmessages:OpenDataChannel", "The executor's role needs ssmmessages:OpenDataChannel on its sessions"},
+		{"inactivity", "AWS ends a session after 20 minutes without activity"},
+	} {
+		if strings.Contains(text, known.part) {
+			return text + ". " + known.advice
+		}
+	}
+	return text
+}
