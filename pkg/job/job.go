@@ -112,17 +112,34 @@ var (
 	runID   = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,128}$`)
 )
 
-// check returns what is wrong beyond the types.
-func (p *Payload) check() []string {
+// checkRun returns what is wrong with what says which run it is and what is
+// wanted of it.
+func checkRun(job, run string, logLines *int, environment map[string]string) []string {
 	var problems []string
 	bad := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
-
 	switch {
-	case p.Job == "":
+	case job == "":
 		bad("job: required, the job's name")
-	case !jobName.MatchString(p.Job):
-		bad("job: %q must be 1 to 64 letters, digits, - or _", p.Job)
+	case !jobName.MatchString(job):
+		bad("job: %q must be 1 to 64 letters, digits, - or _", job)
 	}
+	if run != "" && !runID.MatchString(run) {
+		bad("runId: %q must be 1 to 128 letters, digits or one of - _ . :", run)
+	}
+	if logLines != nil && (*logLines < 0 || *logLines > 1000) {
+		bad("logLines: %d must be from 0 to 1000", *logLines)
+	}
+	for _, name := range slices.Sorted(maps.Keys(environment)) {
+		problems = append(problems, checkVariable("environment", name)...)
+	}
+	return problems
+}
+
+// check returns what is wrong beyond the types.
+func (p *Payload) check() []string {
+	problems := checkRun(p.Job, p.RunID, p.LogLines, p.Environment)
+	bad := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+
 	if p.Command != nil && len(p.Command) == 0 {
 		bad("command: is empty; leave it out to run the container's own command")
 	}
@@ -138,12 +155,6 @@ func (p *Payload) check() []string {
 	if n := p.NetworkConfiguration; n != nil && (n.AwsvpcConfiguration == nil || len(n.AwsvpcConfiguration.Subnets) == 0) {
 		bad("networkConfiguration: needs awsvpcConfiguration with at least one of subnets")
 	}
-	if p.RunID != "" && !runID.MatchString(p.RunID) {
-		bad("runId: %q must be 1 to 128 letters, digits or one of - _ . :", p.RunID)
-	}
-	if p.LogLines != nil && (*p.LogLines < 0 || *p.LogLines > 1000) {
-		bad("logLines: %d must be from 0 to 1000", *p.LogLines)
-	}
 	for _, field := range []struct {
 		name  string
 		value any
@@ -151,9 +162,6 @@ func (p *Payload) check() []string {
 		if field.value != nil {
 			bad("%s: not supported yet; leave it out", field.name)
 		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(p.Environment)) {
-		problems = append(problems, checkVariable("environment", name)...)
 	}
 	return append(problems, p.checkOverrides()...)
 }

@@ -49,7 +49,7 @@ func (t Task) Verdict(container string) Verdict {
 		v.Reason = t.because(fmt.Sprintf("container %s ended without an exit code", container), c)
 	case *c.ExitCode != 0:
 		v.Status = result.Failed
-		v.Reason = fmt.Sprintf("container %s %s", container, exited(*c.ExitCode, c.Reason))
+		v.Reason = fmt.Sprintf("container %s %s", container, Exited(*c.ExitCode, c.Reason))
 	case t.StopCode != "EssentialContainerExited":
 		v.Status = result.Lost
 		v.Reason = fmt.Sprintf("container %s exited with code 0, but ECS does not say that it ended by itself%s", container, detail(t.StoppedReason))
@@ -109,7 +109,7 @@ func (t Task) because(what string, c Container) string {
 	}
 	sentence := what + detail(cause)
 	if c.ExitCode != nil {
-		sentence += fmt.Sprintf("; container %s %s", c.Name, exited(*c.ExitCode, ""))
+		sentence += fmt.Sprintf("; container %s %s", c.Name, Exited(*c.ExitCode, ""))
 	}
 	return sentence
 }
@@ -123,8 +123,9 @@ func detail(cause string) string {
 	return ": " + strings.TrimSuffix(cause, ".")
 }
 
-// exited says what an exit code means.
-func exited(code int, reason string) string {
+// Exited says what an exit code means, as the end of a sentence about what
+// exited. reason is ECS's, if it gives one.
+func Exited(code int, reason string) string {
 	sentence := fmt.Sprintf("exited with code %d", code)
 	switch name, isSignal := signals[code-128]; {
 	case strings.HasPrefix(reason, "OutOfMemoryError"):
