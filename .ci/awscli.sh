@@ -90,10 +90,10 @@ topic=$(grep -o 'arn:aws:sns:[^ ]*' "$work/guide")
 network='awsvpcConfiguration={subnets=[subnet-0123456789abcdef0]}'
 
 echo '- What errand local prints'
-# The CLI's version 1 does not know AWS_REGION.
+# AWS_DEFAULT_REGION, since version 1 of the CLI does not read AWS_REGION.
 exports=$(grep '^export ' "$work/guide")
-try 'the exports lead every version of the CLI here' "^$url eu-west-1 eu-west-1 local local$" env -i bash -c \
-  "$exports; "'echo "$AWS_ENDPOINT_URL $AWS_REGION $AWS_DEFAULT_REGION $AWS_ACCESS_KEY_ID $AWS_SECRET_ACCESS_KEY"'
+try 'the exports lead the CLI here' "^$url eu-west-1 local local$" env -i bash -c \
+  "$exports; "'echo "$AWS_ENDPOINT_URL $AWS_DEFAULT_REGION $AWS_ACCESS_KEY_ID $AWS_SECRET_ACCESS_KEY"'
 task=
 while read -r command; do
   command=${command//<task>/$task}

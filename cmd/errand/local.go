@@ -20,7 +20,7 @@ const guide = `errand is here: {url} serves ECS, CloudWatch Logs, SNS, EventBrid
 
 In another terminal:
 
-  export AWS_ENDPOINT_URL={url} AWS_DEFAULT_REGION=eu-west-1 AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
+  export AWS_ENDPOINT_URL={url} AWS_REGION=eu-west-1 AWS_DEFAULT_REGION=eu-west-1 AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
 
   # start a job, as a schedule does
   aws lambda invoke --function-name launcher \
