@@ -32,7 +32,7 @@ run: run-event ## run the main job on this machine, no AWS account; EVENT=file t
 	$(if $(wildcard build/run-failed),@false)
 
 run-event: build-errand
-	+@rm -f build/run-failed; build/errand run $(EVENT) || touch build/run-failed
+	+@rm -f build/run-failed; build/errand run "$(EVENT)" || touch build/run-failed
 
 local: build-errand ## the same, kept running for the AWS CLI and SDKs; ADDR=127.0.0.1:4599
 	@build/errand local -addr $(ADDR)

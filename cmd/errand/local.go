@@ -10,17 +10,17 @@ func local(ctx context.Context, w world, addr string) error {
 	if err := w.start(ctx, addr, "eu-west-1", "123456789012"); err != nil {
 		return err
 	}
-	w.screen.text(strings.NewReplacer("URL", w.server.URL(), "TOPIC", w.topics.json, "CLUSTER", cluster, "SUBNET", subnet).Replace(guide))
+	w.screen.text(strings.NewReplacer("{url}", w.server.URL(), "{topic}", w.topics.json, "{cluster}", cluster, "{subnet}", subnet).Replace(guide))
 	w.screen.functions = true
 	<-ctx.Done()
 	return w.server.Close()
 }
 
-const guide = `errand is here: URL serves ECS, CloudWatch Logs, SNS, EventBridge and Lambda.
+const guide = `errand is here: {url} serves ECS, CloudWatch Logs, SNS, EventBridge and Lambda.
 
 In another terminal:
 
-  export AWS_ENDPOINT_URL=URL AWS_REGION=eu-west-1 AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
+  export AWS_ENDPOINT_URL={url} AWS_REGION=eu-west-1 AWS_DEFAULT_REGION=eu-west-1 AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
 
   # start a job, as a schedule does
   aws lambda invoke --function-name launcher \
@@ -30,17 +30,17 @@ In another terminal:
     --payload fileb://events/launcher/failing-job.json /dev/stdout
 
   # look at its task and its log
-  aws ecs list-tasks --cluster CLUSTER --started-by errand/local/nightly-report --desired-status STOPPED
+  aws ecs list-tasks --cluster {cluster} --started-by errand/local/nightly-report --desired-status STOPPED
   aws logs filter-log-events --log-group-name /ecs/sample --log-stream-name-prefix ecs/app/
 
   # start a task of your own; its end is not reported, since it is not errand's
-  aws ecs run-task --cluster CLUSTER --task-definition sample --started-by me \
-    --network-configuration 'awsvpcConfiguration={subnets=[SUBNET]}' \
+  aws ecs run-task --cluster {cluster} --task-definition sample --started-by me \
+    --network-configuration 'awsvpcConfiguration={subnets=[{subnet}]}' \
     --overrides '{"containerOverrides":[{"name":"app","command":["sleep","60"]}]}'
-  aws ecs stop-task --cluster CLUSTER --task <task>
+  aws ecs stop-task --cluster {cluster} --task <task>
 
   # receive results: a URL of yours, and failures only
-  aws sns subscribe --topic-arn TOPIC --protocol http --notification-endpoint http://127.0.0.1:8080/ \
+  aws sns subscribe --topic-arn {topic} --protocol http --notification-endpoint http://127.0.0.1:8080/ \
     --attributes '{"FilterPolicy":"{\"outcome\":[\"failure\"]}"}'
 
 Ctrl-C ends it. What happens:

@@ -163,8 +163,8 @@ func TestLaunchGivenUp(t *testing.T) {
 		change func(*localaws.Function)
 		reason string
 	}{
-		{"no room at any attempt", func(*localaws.Function) {}, "given up after 3 attempts: start run r-1 of job billing: ECS could not place the task: RESOURCE:MEMORY"},
-		{"a launcher that cannot start", func(f *localaws.Function) { f.Env = map[string]string{} }, "given up after 3 attempts: RequestId: "},
+		{"no room at any attempt", func(*localaws.Function) {}, "ECS could not place the task: RESOURCE:MEMORY (given up after 3 attempts)"},
+		{"a launcher that cannot start", func(f *localaws.Function) { f.Env = map[string]string{} }, "RequestId: "},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

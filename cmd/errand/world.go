@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,6 +23,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"errand/pkg/job"
+	"errand/pkg/launch"
 	"errand/pkg/localaws"
 )
 
@@ -150,8 +152,8 @@ const maxRevision = 1000
 // payload can be tried here.
 func (w *world) standIn(ctx context.Context, p job.Payload) error {
 	where := cluster
-	if p.Cluster != "" {
-		where = path.Base(p.Cluster)
+	if name := cmp.Or(p.Cluster, launch.ClusterOf(p.Service)); name != "" {
+		where = path.Base(name)
 		if err := w.cluster(ctx, where); err != nil {
 			return err
 		}

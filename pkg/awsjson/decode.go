@@ -12,6 +12,7 @@ import (
 	"io"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -171,7 +172,9 @@ func (d *decoder) value(path string, tree any, v reflect.Value) {
 	if tree == nil {
 		// A field that is null says nothing, and in a payload it is mostly a
 		// variable that somebody expected to be set.
-		if d.strict {
+		if d.strict && path == "" {
+			d.bad("", "the payload is null")
+		} else if d.strict {
 			d.bad(path, "is null; leave the field out instead")
 		}
 		return
@@ -216,7 +219,7 @@ func (d *decoder) value(path string, tree any, v reflect.Value) {
 			d.mismatch(path, "a string", tree)
 			return
 		}
-		if known := enum(v); d.strict && known != nil && !contains(known, text) {
+		if known := enum(v); d.strict && text != "" && known != nil && !slices.Contains(known, text) {
 			d.bad(path, "%q is not one of %s", text, strings.Join(known, ", "))
 			return
 		}
@@ -267,10 +270,31 @@ func (d *decoder) structure(path string, tree any, v reflect.Value) {
 		field := fieldNamed(v, name)
 		if field.IsValid() {
 			d.value(member(path, name), obj.values[i], field)
+			if d.strict {
+				d.empty(member(path, name), name, obj.values[i])
+			}
 			continue
 		}
 		if d.strict {
 			d.unknown(path, name, v.Type())
+		}
+	}
+}
+
+// empty refuses empty strings, which mostly are variables that somebody expected
+// to be set. The values of variables and tags and the words of a command may be
+// empty.
+func (d *decoder) empty(path, name string, tree any) {
+	switch t := tree.(type) {
+	case string:
+		if t == "" && name != "value" {
+			d.bad(path, "is empty; leave the field out instead")
+		}
+	case []any:
+		for i, item := range t {
+			if item == "" && name != "command" {
+				d.bad(element(path, i), "is empty")
+			}
 		}
 	}
 }
@@ -353,15 +377,6 @@ func enum(v reflect.Value) []string {
 		known[i] = list.Index(i).String()
 	}
 	return known
-}
-
-func contains(list []string, s string) bool {
-	for _, item := range list {
-		if item == s {
-			return true
-		}
-	}
-	return false
 }
 
 // wireName is the member's name in JSON: ECS and Logs write the SDK's field

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -112,7 +113,7 @@ func (c *Collector) result(ctx context.Context, event taskevent.Event) result.Re
 		Status: verdict.Status, Reason: verdict.Reason, ExitCode: verdict.ExitCode,
 		Command: run.Command, Cluster: task.ClusterARN, TaskARN: task.TaskARN, TaskDefinition: task.TaskDefinition,
 		Container: run.Container, StopCode: task.StopCode, StoppedReason: task.StoppedReason,
-		ScheduledTime: run.ScheduledTime, CreatedAt: task.CreatedAt, StartedAt: task.StartedAt, StoppedAt: task.StoppedAt,
+		ScheduledTime: run.ScheduledTime, CreatedAt: task.CreatedAt.Time, StartedAt: task.StartedAt.Time, StoppedAt: task.StoppedAt.Time,
 	}
 	for _, container := range task.Containers {
 		entry := result.Container{Name: container.Name, ExitCode: container.ExitCode}
@@ -122,6 +123,10 @@ func (c *Collector) result(ctx context.Context, event taskevent.Event) result.Re
 				continue // injected by AWS
 			}
 			entry.Essential = &defined.essential
+			// It may be what ended the run's container, which then says nothing.
+			if code := container.ExitCode; defined.essential && container.Name != run.Container && code != nil && *code != 0 && verdict.Ran {
+				r.Reason += fmt.Sprintf("; essential container %s %s", container.Name, taskevent.Exited(*code, container.Reason))
+			}
 		}
 		r.Containers = append(r.Containers, entry)
 	}
@@ -131,7 +136,8 @@ func (c *Collector) result(ctx context.Context, event taskevent.Event) result.Re
 	}
 	defined, ok := definition[run.Container]
 	if !ok {
-		return r // it is not known whose log to read
+		r.Log = &result.Log{Status: result.LogError, Note: "it is not known which container's log to read"}
+		return r
 	}
 	if r.Command == nil {
 		r.Command = defined.command
@@ -164,6 +170,12 @@ func region(event taskevent.Event) string {
 		return a.Region
 	}
 	return event.Region
+}
+
+// definitions remembers the revisions that were described.
+type definitions struct {
+	ecs   ECS
+	known sync.Map // revision ARN → definition
 }
 
 // definition is what the collector needs of a task definition revision, by

@@ -3,6 +3,7 @@ package collect_test
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -205,6 +206,139 @@ func TestReportsARun(t *testing.T) {
 	if len(got.Containers) != 2 || !*got.Containers[0].Essential || *got.Containers[1].Essential {
 		t.Errorf("containers %+v", got.Containers)
 	}
+}
+
+// Every sample event, and all that is made of it.
+func TestEverySample(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../events/collector/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	s := start(t, func(_ *types.ContainerDefinition, c *collect.Config) { c.LogTime = time.Minute })
+	s.write(t, "loading rates", "FATAL rate table is empty")
+	for _, file := range files {
+		before := len(s.Published())
+		name := strings.TrimSuffix(filepath.Base(file), ".json")
+		if err := s.collector.Handle(t.Context(), event(t, name)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		var got strings.Builder
+		for _, m := range s.Published()[before:] {
+			if m.TopicARN == s.text {
+				got.WriteString("Subject: " + m.Subject + "\n\n" + m.Body)
+				continue
+			}
+			got.WriteString(strings.ReplaceAll(m.Body, `,"`, ",\n\"") + "\n\n")
+		}
+		golden := filepath.Join("testdata", name+".golden")
+		if *update {
+			if err := os.WriteFile(golden, []byte(got.String()), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), got.String()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// A read that fails after one that did not takes nothing away.
+func TestLaterReadFails(t *testing.T) {
+	t.Parallel()
+	for _, code := range []string{"ServiceUnavailableException", "AccessDeniedException"} {
+		s := start(t)
+		s.write(t, "FATAL cause")
+		s.Inject(localaws.Fault{Operation: "GetLogEvents", Code: code, Skip: 1, Times: 1000})
+		if got := s.handle(t, event(t, "failed")); got.Log.Status != "ok" || len(got.Log.Lines) != 1 || *got.Log.Settled {
+			t.Errorf("%s: log %+v", code, got.Log)
+		}
+	}
+}
+
+// Without a prefix, Docker on EC2 names the stream by the container's id.
+func TestStreamWithoutPrefix(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(c *types.ContainerDefinition, _ *collect.Config) {
+		delete(c.LogConfiguration.Options, "awslogs-stream-prefix")
+	})
+	if got := s.handle(t, event(t, "failed")); got.Log.Stream != "7b3a9c51e0f24d7f9a6d0c2e8b41f5d3-1733940215" {
+		t.Errorf("log %+v", got.Log)
+	}
+}
+
+// pages are the answers of GetLogEvents, one after another, the last for ever.
+type pages struct {
+	list []cloudwatchlogs.GetLogEventsOutput
+	asks int
+}
+
+func (p *pages) GetLogEvents(_ context.Context, in *cloudwatchlogs.GetLogEventsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.GetLogEventsOutput, error) {
+	page := p.list[min(p.asks, len(p.list)-1)]
+	p.asks++
+	if page.NextBackwardToken == nil {
+		page.NextBackwardToken = in.NextToken
+	}
+	return &page, nil
+}
+
+func TestOddPages(t *testing.T) {
+	t.Parallel()
+	at := func(ms int64, message string) logstypes.OutputLogEvent {
+		return logstypes.OutputLogEvent{Timestamp: &ms, Message: &message}
+	}
+	page := func(events ...logstypes.OutputLogEvent) cloudwatchlogs.GetLogEventsOutput {
+		return cloudwatchlogs.GetLogEventsOutput{Events: events}
+	}
+	empty := cloudwatchlogs.GetLogEventsOutput{NextBackwardToken: aws.String("b/1")}
+	endless := make([]cloudwatchlogs.GetLogEventsOutput, 100_000)
+	for i := range endless {
+		endless[i].NextBackwardToken = aws.String(fmt.Sprintf("b/%d", i))
+	}
+	for _, tc := range []struct {
+		name  string
+		pages []cloudwatchlogs.GetLogEventsOutput
+		want  []string
+		more  bool
+		err   bool
+	}{
+		{"out of order", []cloudwatchlogs.GetLogEventsOutput{page(at(2, "two"), at(1, "one"))}, []string{"one", "two"}, false, false},
+		{"several lines in an event", []cloudwatchlogs.GetLogEventsOutput{page(at(1, "Traceback\n  at x\n"), at(2, "end"))}, []string{"Traceback", "  at x", "end"}, false, false},
+		{"an empty page before the events", []cloudwatchlogs.GetLogEventsOutput{empty, page(at(1, "one")), empty, page(at(1, "one"))}, []string{"one"}, false, false},
+		{"a page that is full by its size", []cloudwatchlogs.GetLogEventsOutput{page(at(1, strings.Repeat("x", 1<<20)))}, []string{strings.Repeat("x", 1<<20)}, true, false},
+		{"empty pages for ever", endless, nil, false, true},
+		{"events without anything", []cloudwatchlogs.GetLogEventsOutput{page(logstypes.OutputLogEvent{}, at(1, "one"))}, []string{"", "one"}, false, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			var got result.Result
+			c := collect.New(ecs.NewFromConfig(s.Config()), &pages{list: tc.pages}, publisher(func(r result.Result) { got = r }),
+				collect.Config{StartedByPrefix: "errand/jobs/", LogLines: 50, LogTime: 20 * time.Millisecond, LogPause: time.Millisecond}, slog.New(slog.DiscardHandler))
+			if err := c.Handle(t.Context(), event(t, "failed")); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, got.Log.Lines); diff != "" {
+				t.Errorf("lines (-want +got):\n%.200s", diff)
+			}
+			if tc.err != (got.Log.Status == result.LogError) || !tc.err && *got.Log.Truncated != tc.more {
+				t.Errorf("log %+v", got.Log.Status)
+			}
+		})
+	}
+}
+
+type publisher func(result.Result)
+
+func (p publisher) Publish(_ context.Context, r result.Result) error {
+	p(r)
+	return nil
 }
 
 // Containers that AWS injects are no containers of the job.
@@ -471,7 +605,7 @@ func TestFailedLaunch(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	got := s.handle(t, event(t, "launch-failed"))
-	want := "given up after 3 attempts: start run billing-daily-20261120T020000Z of job billing-daily: ECS could not place the task: RESOURCE:MEMORY"
+	want := "ECS could not place the task: RESOURCE:MEMORY (given up after 3 attempts)"
 	if got.Status != "LAUNCH_FAILED" || got.Job != "billing-daily" || got.RunID != "billing-daily-20261120T020000Z" || got.Reason != want {
 		t.Errorf("got %+v", got)
 	}
@@ -479,13 +613,17 @@ func TestFailedLaunch(t *testing.T) {
 	if lost.Status != "LOST" || !strings.HasPrefix(lost.Reason, "the executor failed, and the command may have run: ") {
 		t.Errorf("an executor that died gives %+v", lost)
 	}
+	rejected := s.handle(t, json.RawMessage(strings.Replace(string(event(t, "launch-failed")), `"command"`, `"comand"`, 1)))
+	if rejected.Status != "REJECTED" || rejected.Reason != "comand: unknown field, did you mean command?" {
+		t.Errorf("a refusal that could not be published gives %+v", rejected)
+	}
 	for name, record := range map[string]string{
 		"too old, never run":     `{"requestContext": {"requestId": "r-1", "condition": "EventAgeExceeded"}, "requestPayload": {"job": "j"}, "responsePayload": null}`,
 		"an answer of any form":  `{"requestContext": {"requestId": "r-1", "condition": "RetriesExhausted"}, "requestPayload": {"job": "j"}, "responsePayload": "text"}`,
 		"a payload of any form":  `{"requestContext": {"requestId": "r-1", "condition": "RetriesExhausted"}, "requestPayload": [1], "responsePayload": {}}`,
 		"a payload that is null": `{"requestContext": {"requestId": "r-1", "condition": "RetriesExhausted"}, "requestPayload": null}`,
 	} {
-		if got := s.handle(t, json.RawMessage(record)); got.Status != "LAUNCH_FAILED" || got.RunID != "r-1" || got.Reason == "" {
+		if got := s.handle(t, json.RawMessage(record)); got.Outcome != "failure" || got.RunID != "r-1" || got.Reason == "" {
 			t.Errorf("%s: got %+v", name, got)
 		}
 	}

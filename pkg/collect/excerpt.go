@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -24,18 +24,13 @@ type Logs interface {
 	GetLogEvents(context.Context, *cloudwatchlogs.GetLogEventsInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.GetLogEventsOutput, error)
 }
 
-type definitions struct {
-	ecs   ECS
-	known sync.Map // revision ARN → definition
-}
-
 // excerpt reads the end of the container's log until it is still. ran says
 // whether the container was started; if not, there is nothing to wait for.
 func (c *Collector) excerpt(ctx context.Context, event taskevent.Event, container taskevent.Container, d containerDefinition, lines int, ran bool) *result.Log {
 	switch d.logDriver {
 	case "awslogs":
 	case "":
-		return &result.Log{Status: result.LogUnsupported, Note: "none"}
+		return &result.Log{Status: result.LogUnsupported, Note: result.NoLogDriver}
 	default:
 		return &result.Log{Status: result.LogUnsupported, Note: d.logDriver}
 	}
@@ -48,7 +43,10 @@ func (c *Collector) excerpt(ctx context.Context, event taskevent.Event, containe
 		log.Stream = container.RuntimeID
 	}
 	if log.Group == "" || log.Stream == "" {
-		log.Status = result.LogMissing
+		log.Status, log.Note = result.LogMissing, "neither awslogs-stream-prefix nor the container's runtime id tells the stream"
+		if log.Group == "" {
+			log.Note = "the log configuration has no awslogs-group"
+		}
 		return log
 	}
 
@@ -58,13 +56,17 @@ func (c *Collector) excerpt(ctx context.Context, event taskevent.Event, containe
 	settled := false
 	// A log without a line may be one whose lines are late, so it is never
 	// still before the time is over.
-	for ran && retriable(err) && (!settled || len(last.events) == 0) && pause(ctx, c.cfg.LogPause) {
+	for ran && (err == nil || logStatus(err) != result.LogDenied) && (!settled || len(last.events) == 0) && pause(ctx, c.cfg.LogPause) {
 		page, readErr := c.read(ctx, log, lines)
-		if readErr != nil && ctx.Err() != nil {
-			break // out of time in the middle of a read: the last one counts
+		switch {
+		case readErr == nil:
+			settled = err == nil && slices.EqualFunc(last.events, page.events, sameEvent)
+			last, err = page, nil
+		case err == nil:
+			settled = false // what was read stays
+		case ctx.Err() == nil:
+			err = readErr
 		}
-		settled = err == nil && readErr == nil && slices.EqualFunc(last.events, page.events, sameEvent)
-		last, err = page, readErr
 	}
 	if err != nil {
 		log.Status, log.Note = logStatus(err), note(err)
@@ -83,9 +85,6 @@ func (c *Collector) excerpt(ctx context.Context, event taskevent.Event, containe
 	log.Truncated = &truncated
 	return log
 }
-
-// retriable says whether reading again may help: late streams and throttling.
-func retriable(err error) bool { return err == nil || logStatus(err) != result.LogDenied }
 
 func pause(ctx context.Context, d time.Duration) bool {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < d {
@@ -110,7 +109,7 @@ type page struct {
 const maxPage = 1 << 20 * 9 / 10
 
 // maxEmptyPages bounds the walk back over empty pages.
-const maxEmptyPages = 5
+const maxEmptyPages = 20
 
 // read gets the last events of the stream, one more than lines to know whether
 // there are more. A page may be empty while there are events before it; the end
@@ -134,11 +133,11 @@ func (c *Collector) read(ctx context.Context, log *result.Log, lines int) (page,
 			return page{out.Events, size >= maxPage}, nil
 		}
 		if out.NextBackwardToken == nil || aws.ToString(in.NextToken) == *out.NextBackwardToken {
-			break
+			return page{}, nil
 		}
 		in.NextToken = out.NextBackwardToken
 	}
-	return page{}, nil
+	return page{}, fmt.Errorf("the last %d pages of the log stream are empty, and there are more before them", maxEmptyPages)
 }
 
 func sameEvent(a, b types.OutputLogEvent) bool {

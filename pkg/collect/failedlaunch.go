@@ -41,7 +41,7 @@ func (r record) executor() bool {
 // result tells people of the run that the payload asked for, whose identity the
 // function would have found likewise.
 func (r record) result() result.Result {
-	p, eventID, _ := job.Decode(r.RequestPayload)
+	p, eventID, invalid := job.Decode(r.RequestPayload)
 	var response struct {
 		ErrorMessage string `json:"errorMessage"`
 	}
@@ -51,12 +51,16 @@ func (r record) result() result.Result {
 		reason = "the function gave no answer (" + r.RequestContext.Condition + ")"
 	}
 	if n := r.RequestContext.Invokes; n > 1 {
-		reason = fmt.Sprintf("given up after %d attempts: %s", n, reason)
+		reason += fmt.Sprintf(" (given up after %d attempts)", n)
 	}
 	failed := job.NewRun(p, eventID, r.RequestContext.RequestID).NotStarted(result.LaunchFailed, reason)
-	if r.executor() {
+	switch {
+	case r.executor():
 		failed.Method, failed.Status = result.MethodExec, result.Lost
 		failed.Reason = "the executor failed, and the command may have run: " + reason
+	case invalid != nil:
+		// What failed was telling people so.
+		failed.Status, failed.Reason = result.Rejected, invalid.Error()
 	}
 	return failed
 }

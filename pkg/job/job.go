@@ -146,7 +146,10 @@ func (p *Payload) check() []string {
 	if p.Service != "" && p.TaskDefinition != "" {
 		bad("service: excludes taskDefinition, since the service's own is taken; give one of the two")
 	}
-	if p.LaunchType != "" && p.CapacityProviderStrategy != nil {
+	if p.CapacityProviderStrategy != nil && len(p.CapacityProviderStrategy) == 0 {
+		bad("capacityProviderStrategy: is empty; leave it out for the default")
+	}
+	if p.LaunchType != "" && len(p.CapacityProviderStrategy) > 0 {
 		bad("launchType: excludes capacityProviderStrategy; give one of the two")
 	}
 	if p.PropagateTags == types.PropagateTagsService {
@@ -163,7 +166,38 @@ func (p *Payload) check() []string {
 			bad("%s: not supported yet; leave it out", field.name)
 		}
 	}
+	problems = append(problems, p.checkMembers()...)
 	return append(problems, p.checkOverrides()...)
+}
+
+// checkMembers finds the members of the passed-through fields that ECS requires
+// and the payload lacks.
+func (p *Payload) checkMembers() []string {
+	var problems []string
+	need := func(value, format string, args ...any) {
+		if value == "" {
+			problems = append(problems, fmt.Sprintf(format, args...)+": required")
+		}
+	}
+	for i, item := range p.CapacityProviderStrategy {
+		need(aws.ToString(item.CapacityProvider), "capacityProviderStrategy[%d].capacityProvider", i)
+	}
+	for i, item := range p.PlacementConstraints {
+		need(string(item.Type), "placementConstraints[%d].type", i)
+	}
+	for i, item := range p.PlacementStrategy {
+		need(string(item.Type), "placementStrategy[%d].type", i)
+	}
+	for i, item := range p.Tags {
+		need(aws.ToString(item.Key), "tags[%d].key", i)
+	}
+	for i, item := range p.VolumeConfigurations {
+		need(aws.ToString(item.Name), "volumeConfigurations[%d].name", i)
+		if item.ManagedEBSVolume != nil {
+			need(aws.ToString(item.ManagedEBSVolume.RoleArn), "volumeConfigurations[%d].managedEBSVolume.roleArn", i)
+		}
+	}
+	return problems
 }
 
 func (p *Payload) checkOverrides() []string {
@@ -182,6 +216,16 @@ func (p *Payload) checkOverrides() []string {
 			problems = append(problems, fmt.Sprintf("%s.name: container %s is overridden twice; put both into one", path, name))
 		}
 		seen[name] = true
+		for j, file := range c.EnvironmentFiles {
+			if aws.ToString(file.Value) == "" || file.Type == "" {
+				problems = append(problems, fmt.Sprintf("%s.environmentFiles[%d]: needs type and value", path, j))
+			}
+		}
+		for j, resource := range c.ResourceRequirements {
+			if aws.ToString(resource.Value) == "" || resource.Type == "" {
+				problems = append(problems, fmt.Sprintf("%s.resourceRequirements[%d]: needs type and value", path, j))
+			}
+		}
 		set := map[string]bool{}
 		for j, variable := range c.Environment {
 			name := aws.ToString(variable.Name)

@@ -38,12 +38,14 @@ type Run struct {
 // it was due, else the EventBridge event's id, else the Lambda request id. The
 // request id comes last, since a redelivery by EventBridge has a new one.
 func NewRun(p Payload, eventID, requestID string) Run {
+	// To the second and in UTC, as it goes through the container's variable.
+	p.ScheduledTime = p.ScheduledTime.UTC().Truncate(time.Second)
 	run := Run{Payload: p, Attempt: 1}
 	switch {
 	case runID.MatchString(p.RunID):
 		run.ID = p.RunID
 	case !p.ScheduledTime.IsZero():
-		run.ID = p.Job + "-" + p.ScheduledTime.UTC().Format("20060102T150405Z")
+		run.ID = p.Job + "-" + p.ScheduledTime.Format("20060102T150405Z")
 	case runID.MatchString(eventID):
 		run.ID = eventID
 	default:
@@ -60,7 +62,7 @@ func (r Run) Variables() []types.KeyValuePair {
 		variable(VarAttempt, strconv.Itoa(r.Attempt)),
 	}
 	if !r.ScheduledTime.IsZero() {
-		variables = append(variables, variable(VarScheduledTime, r.ScheduledTime.UTC().Format(time.RFC3339)))
+		variables = append(variables, variable(VarScheduledTime, r.ScheduledTime.Format(time.RFC3339)))
 	}
 	if r.LogLines != nil {
 		variables = append(variables, variable(VarLogLines, strconv.Itoa(*r.LogLines)))

@@ -3,8 +3,10 @@ package launch
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/smithy-go"
 
@@ -17,26 +19,35 @@ type rejection string
 
 func (r rejection) Error() string { return string(r) }
 
-// placementError is a RunTask answer of 200 without a task
+// placementError is a RunTask answer of 200 without a task, with a failure for
+// each place that ECS tried
 // (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html).
-type placementError struct{ reason, detail string }
+type placementError []types.Failure
 
 func (e placementError) Error() string {
-	text := e.reason
-	if text == "" {
-		text = "no task and no reason in ECS's answer"
+	var reasons []string
+	for _, f := range e {
+		text := aws.ToString(f.Reason)
+		if detail := aws.ToString(f.Detail); detail != "" {
+			text += " (" + detail + ")"
+		}
+		if text != "" && !slices.Contains(reasons, text) {
+			reasons = append(reasons, text)
+		}
 	}
-	if e.detail != "" {
-		text += " (" + e.detail + ")"
+	if len(reasons) == 0 {
+		reasons = []string{"its answer has neither a task nor a reason"}
 	}
-	return "ECS could not place the task: " + text
+	return "ECS could not place the task: " + strings.Join(reasons, ", ")
 }
 
-// mayPass says whether there may be room later. An answer without a reason is
-// the replay of an old failure.
+// mayPass says whether there may be room later, in any of the places. An answer
+// without a reason is the replay of an old failure.
 func (e placementError) mayPass() bool {
-	return e.reason == "" || e.reason == "AGENT" || strings.HasPrefix(e.reason, "RESOURCE:") ||
-		strings.HasPrefix(e.reason, "Capacity is unavailable")
+	return len(e) == 0 || slices.ContainsFunc(e, func(f types.Failure) bool {
+		reason := aws.ToString(f.Reason)
+		return reason == "" || reason == "AGENT" || strings.HasPrefix(reason, "RESOURCE:") || strings.Contains(reason, "Capacity is unavailable")
+	})
 }
 
 // permanent are the error codes that mean the same however often one asks.
@@ -46,7 +57,6 @@ var permanent = map[string]bool{
 	"BlockedException":                               true,
 	"ClientException":                                true,
 	"ClusterNotFoundException":                       true,
-	"ConflictException":                              true,
 	"InvalidParameterException":                      true,
 	"PlatformUnknownException":                       true,
 	"PlatformTaskDefinitionIncompatibilityException": true,
@@ -83,23 +93,23 @@ func refusal(err error) (status result.Status, final bool) {
 	return "", false
 }
 
-// answer is an error of ECS without the SDK's transport details: what people
+// ecsError is an error of ECS without the SDK's transport details: what people
 // read is the code and the message.
-type answer struct {
+type ecsError struct {
 	smithy.APIError
 	err error
 }
 
-func answered(err error) error {
+func plain(err error) error {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		return answer{api, err}
+		return ecsError{api, err}
 	}
 	return err
 }
 
-func (a answer) Error() string { return "ECS answered " + a.ErrorCode() + ": " + a.ErrorMessage() }
+func (e ecsError) Error() string { return e.ErrorCode() + ": " + e.ErrorMessage() }
 
-func (a answer) Unwrap() error { return a.err }
+func (e ecsError) Unwrap() error { return e.err }
 
 // provisioningQuota is the one ClientException that passes by itself: under
 // managed scaling a cluster holds a limited number of tasks in PROVISIONING
@@ -107,15 +117,4 @@ func (a answer) Unwrap() error { return a.err }
 // text must decide.
 func provisioningQuota(api smithy.APIError) bool {
 	return api.ErrorCode() == "ClientException" && strings.Contains(api.ErrorMessage(), "PROVISIONING")
-}
-
-// alreadyStarted reads the task that the client token started before. ECS
-// answers so when the same run comes again with other parameters, for instance
-// after a deployment between two deliveries.
-func alreadyStarted(err error) (arn string, ok bool) {
-	conflict, ok := errors.AsType[*types.ConflictException](err)
-	if !ok || len(conflict.ResourceIds) == 0 {
-		return "", false
-	}
-	return conflict.ResourceIds[0], true
 }

@@ -9,11 +9,14 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"path"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"errand/pkg/job"
 	"errand/pkg/result"
@@ -46,13 +49,15 @@ type Config struct {
 	Backoff time.Duration
 }
 
-// Launcher handles job payloads. It keeps no state between events, since
-// Lambda reuses it.
+// Launcher handles job payloads. It keeps no state between events, since Lambda
+// reuses it, but for what never changes: the tokens that ECS answered with
+// failures.
 type Launcher struct {
 	ecs     ECS
 	results Publisher
 	cfg     Config
 	log     *slog.Logger
+	failed  sync.Map // client token → struct{}
 }
 
 // New makes a Launcher.
@@ -60,7 +65,7 @@ func New(e ECS, p Publisher, cfg Config, log *slog.Logger) *Launcher {
 	if cfg.Backoff == 0 {
 		cfg.Backoff = time.Second
 	}
-	return &Launcher{e, p, cfg, log}
+	return &Launcher{ecs: e, results: p, cfg: cfg, log: log}
 }
 
 // Answer is what an invocation of the launcher returns.
@@ -88,12 +93,11 @@ func (l *Launcher) Handle(ctx context.Context, raw json.RawMessage) (Answer, err
 	run := job.NewRun(p, eventID, requestID)
 	log := l.log.With("job", run.Job, "run_id", run.ID)
 
-	var in *ecs.RunTaskInput
 	var arn string
 	if err == nil {
 		calls, cancel := reserve(ctx)
 		defer cancel()
-		in, arn, err = l.start(calls, run)
+		arn, err = l.start(calls, &run)
 	}
 	answer := Answer{Job: run.Job, RunID: run.ID, Attempt: run.Attempt, Status: Started, TaskARN: arn}
 	if err == nil {
@@ -103,52 +107,52 @@ func (l *Launcher) Handle(ctx context.Context, raw json.RawMessage) (Answer, err
 	status, final := refusal(err)
 	if !final {
 		log.ErrorContext(ctx, "task not started, may pass", "error", err)
-		return Answer{}, fmt.Errorf("start run %s of job %s: %w", run.ID, run.Job, err)
+		return Answer{}, err
 	}
 	answer.Status, answer.Reason = string(status), err.Error()
 	log.ErrorContext(ctx, "task not started", "status", status, "error", err)
-	if err := l.results.Publish(ctx, l.refused(run, in, status, answer.Reason)); err != nil {
+	if run.Cluster == "" {
+		run.Cluster = l.cfg.Cluster
+	}
+	if err := l.results.Publish(ctx, run.NotStarted(status, answer.Reason)); err != nil {
 		return Answer{}, err
 	}
 	return answer, nil
 }
 
-// refused is the result of a run that was not started.
-func (l *Launcher) refused(run job.Run, in *ecs.RunTaskInput, status result.Status, reason string) result.Result {
-	r := run.NotStarted(status, reason)
-	if r.Cluster == "" {
-		r.Cluster = l.cfg.Cluster
-	}
-	if in != nil {
-		r.TaskDefinition = aws.ToString(in.TaskDefinition)
-	}
-	return r
-}
-
 // start plans the run and asks ECS for it until ECS answers for good or the
-// time is over.
-func (l *Launcher) start(ctx context.Context, run job.Run) (*ecs.RunTaskInput, string, error) {
+// time is over. It fills in what it finds out about the run.
+func (l *Launcher) start(ctx context.Context, run *job.Run) (arn string, err error) {
 	var in *ecs.RunTaskInput
-	err := l.persist(ctx, func() (err error) {
+	err = l.persist(ctx, func() (err error) {
 		in, err = l.plan(ctx, run)
 		return err
 	})
 	if err != nil {
-		return nil, "", err
+		return "", err
 	}
 	placementTry := 0
-	var arn string
 	err = l.persist(ctx, func() (err error) {
-		in.ClientToken = aws.String(run.Token(l.cfg.StartedByPrefix, placementTry))
+		token := run.Token(l.cfg.StartedByPrefix, placementTry)
+		// ECS replays a failure under the same token, so the next try needs
+		// another one, and Lambda's next attempt need not ask for it again.
+		for l.known(token) {
+			placementTry++
+			token = run.Token(l.cfg.StartedByPrefix, placementTry)
+		}
+		in.ClientToken = &token
 		arn, err = l.runTask(ctx, in)
 		if _, placed := errors.AsType[placementError](err); placed {
-			// ECS replays this answer under the same token, so the next try
-			// needs another one.
-			placementTry++
+			l.failed.Store(token, struct{}{})
 		}
 		return err
 	})
-	return in, arn, err
+	return arn, err
+}
+
+func (l *Launcher) known(token string) bool {
+	_, ok := l.failed.Load(token)
+	return ok
 }
 
 const (
@@ -194,21 +198,22 @@ func reserve(ctx context.Context) (context.Context, context.CancelFunc) {
 // runTask makes the call and reads the task's ARN from the answer.
 func (l *Launcher) runTask(ctx context.Context, in *ecs.RunTaskInput) (string, error) {
 	out, err := l.ecs.RunTask(ctx, in)
-	if err != nil {
-		if arn, ok := alreadyStarted(err); ok {
-			l.log.InfoContext(ctx, "the run was started before", "task_arn", arn)
-			return arn, nil
+	// The same run has come before with other parameters, for instance before a
+	// deployment: ECS names the task that the token started. If it names none,
+	// the token stands for a failure, and the next one is free.
+	if conflict, ok := errors.AsType[*types.ConflictException](err); ok {
+		if len(conflict.ResourceIds) == 0 {
+			return "", placementError{}
 		}
-		return "", fmt.Errorf("run task definition %s: %w", aws.ToString(in.TaskDefinition), answered(err))
+		l.log.InfoContext(ctx, "the run was started before", "task_arn", conflict.ResourceIds[0])
+		return conflict.ResourceIds[0], nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("ECS would not run %s: %w", path.Base(aws.ToString(in.TaskDefinition)), plain(err))
 	}
 	if len(out.Tasks) > 0 {
 		return aws.ToString(out.Tasks[0].TaskArn), nil
 	}
 	// ECS answers 200 when it could not place the task.
-	var failure placementError
-	if len(out.Failures) > 0 {
-		failure.reason = aws.ToString(out.Failures[0].Reason)
-		failure.detail = aws.ToString(out.Failures[0].Detail)
-	}
-	return "", failure
+	return "", placementError(out.Failures)
 }

@@ -272,8 +272,8 @@ func TestRefusals(t *testing.T) {
 			status: result.Rejected, reason: []string{"startedBy of the task has 132 characters, and ECS allows 128"},
 		},
 		{
-			name: "a member that the SDK requires", payload: `{"job": "j", "tags": [{"value": "x"}], "volumeConfigurations": [{}]}`,
-			status: result.Rejected, reason: []string{"missing required field", "VolumeConfigurations[0].Name"},
+			name: "members that ECS requires", payload: `{"job": "j", "tags": [{"value": "x"}], "volumeConfigurations": [{}]}`,
+			status: result.Rejected, reason: []string{"tags[0].key: required", "volumeConfigurations[0].name: required"},
 		},
 		{
 			name: "a service that does not exist", payload: `{"job": "j", "service": "web"}`,
@@ -281,11 +281,11 @@ func TestRefusals(t *testing.T) {
 		},
 		{
 			name: "a task definition that does not exist", payload: `{"job": "j", "taskDefinition": "nope"}`,
-			status: result.LaunchFailed, reason: []string{"look up task definition nope: ECS answered ClientException"},
+			status: result.LaunchFailed, reason: []string{"ECS does not show task definition nope: ClientException"},
 		},
 		{
 			name: "a cluster that does not exist", payload: `{"job": "j", "cluster": "nope"}`,
-			status: result.LaunchFailed, reason: []string{"ECS answered ClusterNotFoundException"},
+			status: result.LaunchFailed, reason: []string{"ECS would not run sample:1: ClusterNotFoundException"},
 		},
 		{
 			name: "no permission", payload: `{"job": "j"}`,
@@ -298,13 +298,6 @@ func TestRefusals(t *testing.T) {
 			name: "a placement that cannot succeed", payload: `{"job": "j"}`,
 			prepare: func(_ *testing.T, s *stack) { s.FailPlacement("ATTRIBUTE", 1) },
 			status:  result.LaunchFailed, reason: []string{"could not place the task: ATTRIBUTE"},
-		},
-		{
-			name: "a conflict without a task", payload: `{"job": "j"}`,
-			prepare: func(_ *testing.T, s *stack) {
-				s.Inject(localaws.Fault{Operation: "RunTask", Code: "ConflictException", Message: "token used"})
-			},
-			status: result.LaunchFailed, reason: []string{"ConflictException: token used"},
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -368,6 +361,9 @@ func TestTriesAgain(t *testing.T) {
 		{"the quota of provisioning tasks", func(s *stack) {
 			s.Inject(localaws.Fault{Operation: "RunTask", Code: "ClientException", Message: "You've reached the limit on the number of tasks you can run in PROVISIONING state"})
 		}, 2},
+		{"a token that only ever failed, and now comes with other parameters", func(s *stack) {
+			s.Inject(localaws.Fault{Operation: "RunTask", Code: "ConflictException", Message: "token used"})
+		}, 2},
 		{"throttling while looking up", func(s *stack) {
 			s.Inject(localaws.Fault{Operation: "DescribeTaskDefinition", Code: "ThrottlingException", Message: "Rate exceeded", Times: 4})
 		}, 1},
@@ -390,6 +386,49 @@ func TestTriesAgain(t *testing.T) {
 	}
 }
 
+// Lambda's next attempt on a warm function asks for what was not refused yet: ECS
+// only replays the refusals of the attempt before.
+func TestNextAttemptDoesNotRepeatRefusals(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(c *launch.Config) { c.Backoff = time.Hour })
+	s.FailPlacement("RESOURCE:CPU", 3)
+	for range 3 {
+		if answer, err := s.invoke(t, `{"job": "j", "runId": "r-1"}`); err == nil {
+			t.Fatalf("got %+v", answer)
+		}
+	}
+	if answer, err := s.invoke(t, `{"job": "j", "runId": "r-1"}`); err != nil || answer.Status != launch.Started {
+		t.Errorf("got %+v, %v", answer, err)
+	}
+}
+
+// ECS tried several places: one where there may be room later is enough.
+func TestSeveralFailures(t *testing.T) {
+	t.Parallel()
+	fake := failures{{Reason: aws.String("ATTRIBUTE")}, {Reason: aws.String("RESOURCE:MEMORY"), Detail: aws.String("i-2")}, {Reason: aws.String("ATTRIBUTE")}}
+	l := launch.New(fake, nil, launch.Config{Cluster: "jobs", TaskDefinition: "sample", LaunchType: "EC2"}, slog.New(slog.DiscardHandler))
+	_, err := l.Handle(t.Context(), json.RawMessage(`{"job": "j"}`))
+	if err == nil || err.Error() != "ECS could not place the task: ATTRIBUTE, RESOURCE:MEMORY (i-2)" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// failures is an ECS that places nothing.
+type failures []types.Failure
+
+func (f failures) RunTask(context.Context, *ecs.RunTaskInput, ...func(*ecs.Options)) (*ecs.RunTaskOutput, error) {
+	return &ecs.RunTaskOutput{Failures: f}, nil
+}
+
+func (failures) DescribeTaskDefinition(context.Context, *ecs.DescribeTaskDefinitionInput, ...func(*ecs.Options)) (*ecs.DescribeTaskDefinitionOutput, error) {
+	d := definition(types.NetworkModeBridge)
+	return &ecs.DescribeTaskDefinitionOutput{TaskDefinition: &d}, nil
+}
+
+func (failures) DescribeServices(context.Context, *ecs.DescribeServicesInput, ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error) {
+	return &ecs.DescribeServicesOutput{}, nil
+}
+
 // What has not passed when the time is over is an error, so that Lambda tries
 // again, and is not published yet.
 func TestGivesUpWithAnError(t *testing.T) {
@@ -397,7 +436,7 @@ func TestGivesUpWithAnError(t *testing.T) {
 	s := start(t, func(c *launch.Config) { c.Backoff = time.Hour })
 	s.FailPlacement("RESOURCE:CPU", 1000)
 	answer, err := s.invoke(t, `{"job": "j", "runId": "r-1"}`)
-	if err == nil || !strings.Contains(err.Error(), "start run r-1 of job j: ECS could not place the task: RESOURCE:CPU") {
+	if err == nil || !strings.Contains(err.Error(), "ECS could not place the task: RESOURCE:CPU") {
 		t.Errorf("got %+v, %v", answer, err)
 	}
 	if n := len(s.Published()); n != 0 {

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -24,10 +25,11 @@ const (
 	maxStartedBy = 128
 )
 
-// plan looks the service and the task definition up and builds the request.
-func (l *Launcher) plan(ctx context.Context, run job.Run) (*ecs.RunTaskInput, error) {
+// plan looks the service and the task definition up and builds the request. What
+// it learns of the run is filled in, for the result if there is a refusal.
+func (l *Launcher) plan(ctx context.Context, run *job.Run) (*ecs.RunTaskInput, error) {
 	if run.Cluster == "" {
-		run.Cluster = l.cfg.Cluster
+		run.Cluster = cmp.Or(ClusterOf(run.Service), l.cfg.Cluster)
 	}
 	source := Deployed{TaskDefinition: run.TaskDefinition}
 	if run.Service != "" {
@@ -43,12 +45,33 @@ func (l *Launcher) plan(ctx context.Context, run job.Run) (*ecs.RunTaskInput, er
 	}
 	out, err := l.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &source.TaskDefinition})
 	if err != nil {
-		return nil, fmt.Errorf("look up task definition %s: %w", source.TaskDefinition, answered(err))
+		return nil, fmt.Errorf("ECS does not show task definition %s: %w", source.TaskDefinition, plain(err))
 	}
 	if out.TaskDefinition == nil || out.TaskDefinition.TaskDefinitionArn == nil {
-		return nil, fmt.Errorf("look up task definition %s: the answer of ECS has none", source.TaskDefinition)
+		return nil, fmt.Errorf("ECS does not show task definition %s: its answer has none", source.TaskDefinition)
 	}
-	return Input(l.cfg, run, source, *out.TaskDefinition)
+	in, err := Input(l.cfg, *run, source, *out.TaskDefinition)
+	run.TaskDefinition = *out.TaskDefinition.TaskDefinitionArn
+	if err == nil {
+		// The container that has the run's variables is the one that was picked.
+		i := slices.IndexFunc(in.Overrides.ContainerOverrides, carriesRun)
+		run.Container, run.Command = aws.ToString(in.Overrides.ContainerOverrides[i].Name), in.Overrides.ContainerOverrides[i].Command
+	}
+	return in, err
+}
+
+func carriesRun(o types.ContainerOverride) bool {
+	return slices.ContainsFunc(o.Environment, func(v types.KeyValuePair) bool { return aws.ToString(v.Name) == job.VarRunID })
+}
+
+// ClusterOf is the cluster in the ARN of a service, "" for a name.
+func ClusterOf(service string) string {
+	_, resource, ok := strings.Cut(service, ":service/")
+	cluster, _, long := strings.Cut(resource, "/")
+	if !ok || !long { // old ARNs have no cluster
+		return ""
+	}
+	return cluster
 }
 
 // Deployed is what a service runs with now. Without a service it is empty but
@@ -65,7 +88,7 @@ type Deployed struct {
 func (l *Launcher) service(ctx context.Context, cluster, name string) (Deployed, error) {
 	out, err := l.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &cluster, Services: []string{name}})
 	if err != nil {
-		return Deployed{}, fmt.Errorf("look up service %s in cluster %s: %w", name, cluster, answered(err))
+		return Deployed{}, fmt.Errorf("ECS does not show service %s in cluster %s: %w", name, cluster, plain(err))
 	}
 	if len(out.Services) == 0 {
 		return Deployed{}, rejection(fmt.Sprintf("service: cluster %s has no service %s", cluster, name))
@@ -132,10 +155,10 @@ func Input(cfg Config, run job.Run, source Deployed, definition types.TaskDefini
 func capacity(in *ecs.RunTaskInput, cfg Config, run job.Run, source Deployed) {
 	platform := source.PlatformVersion
 	switch {
-	case run.LaunchType != "" || run.CapacityProviderStrategy != nil:
+	case run.LaunchType != "" || len(run.CapacityProviderStrategy) > 0:
 		in.LaunchType, in.CapacityProviderStrategy = run.LaunchType, run.CapacityProviderStrategy
 		platform = nil // belongs to the service's capacity
-	case source.CapacityProviderStrategy != nil:
+	case len(source.CapacityProviderStrategy) > 0:
 		// DescribeServices may name the launch type too, RunTask takes one.
 		in.CapacityProviderStrategy = source.CapacityProviderStrategy
 	case source.LaunchType != "":
@@ -212,6 +235,7 @@ func mergeOverrides(run job.Run, container string) (*types.TaskOverride, error) 
 	if run.Overrides != nil {
 		merged = *run.Overrides
 	}
+	// The payload stays as it is, since plan may be called again.
 	merged.ContainerOverrides = slices.Clone(merged.ContainerOverrides)
 	at := slices.IndexFunc(merged.ContainerOverrides, func(o types.ContainerOverride) bool { return aws.ToString(o.Name) == container })
 	if at < 0 {
@@ -225,8 +249,7 @@ func mergeOverrides(run job.Run, container string) (*types.TaskOverride, error) 
 		}
 		c.Command = run.Command
 	}
-	// A fresh array: a retried event must not find what the last one added.
-	c.Environment = slices.Clone(c.Environment)
+	c.Environment = slices.Clip(c.Environment)
 	for _, name := range slices.Sorted(maps.Keys(run.Environment)) {
 		if slices.ContainsFunc(c.Environment, func(v types.KeyValuePair) bool { return aws.ToString(v.Name) == name }) {
 			return nil, rejection(fmt.Sprintf("environment.%s: is also in overrides.containerOverrides[%d].environment; give it once", name, at))

@@ -1,6 +1,9 @@
 package launch_test
 
 import (
+	"context"
+	"encoding/json"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -12,6 +15,7 @@ import (
 	"errand/pkg/awsjson"
 	"errand/pkg/job"
 	"errand/pkg/launch"
+	"errand/pkg/result"
 )
 
 var stackConfig = launch.Config{
@@ -102,6 +106,119 @@ func TestInput(t *testing.T) {
 	}
 }
 
+// Every field that is passed through reaches RunTask.
+func TestEveryFieldReachesRunTask(t *testing.T) {
+	t.Parallel()
+	p, _, err := job.Decode([]byte(`{
+		"job": "billing", "runId": "r-1", "command": ["./bill"], "environment": {"A": "1"},
+		"overrides": {"cpu": "512", "memory": "1024", "taskRoleArn": "arn:aws:iam::123456789012:role/task",
+			"executionRoleArn": "arn:aws:iam::123456789012:role/execution", "ephemeralStorage": {"sizeInGiB": 30},
+			"containerOverrides": [{"name": "app", "cpu": 256, "memory": 512, "memoryReservation": 256,
+				"environmentFiles": [{"type": "s3", "value": "arn:aws:s3:::bucket/file.env"}], "resourceRequirements": [{"type": "GPU", "value": "1"}]}]},
+		"capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1, "base": 2}], "platformVersion": "1.4.0",
+		"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-2"], "securityGroups": ["sg-2"], "assignPublicIp": "ENABLED"}},
+		"placementConstraints": [{"type": "memberOf", "expression": "attribute:a"}], "placementStrategy": [{"type": "spread", "field": "host"}],
+		"group": "nightly", "tags": [{"key": "team", "value": ""}], "propagateTags": "TASK_DEFINITION", "enableExecuteCommand": true,
+		"volumeConfigurations": [{"name": "data", "managedEBSVolume": {"roleArn": "arn:aws:iam::123456789012:role/ebs", "sizeInGiB": 10}}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := launch.Input(stackConfig, job.NewRun(p, "", ""), launch.Deployed{}, definition(types.NetworkModeAwsvpc))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := awsjson.Encode(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"capacityProviderStrategy":[{"base":2,"capacityProvider":"FARGATE_SPOT","weight":1}],"enableECSManagedTags":false,"enableExecuteCommand":true,"group":"nightly",` +
+		`"networkConfiguration":{"awsvpcConfiguration":{"assignPublicIp":"ENABLED","securityGroups":["sg-2"],"subnets":["subnet-2"]}},` +
+		`"overrides":{"containerOverrides":[{"command":["./bill"],"cpu":256,"environment":[{"name":"A","value":"1"},{"name":"ERRAND_JOB","value":"billing"},` +
+		`{"name":"ERRAND_RUN_ID","value":"r-1"},{"name":"ERRAND_ATTEMPT","value":"1"}],"environmentFiles":[{"type":"s3","value":"arn:aws:s3:::bucket/file.env"}],` +
+		`"memory":512,"memoryReservation":256,"name":"app","resourceRequirements":[{"type":"GPU","value":"1"}]}],"cpu":"512","ephemeralStorage":{"sizeInGiB":30},` +
+		`"executionRoleArn":"arn:aws:iam::123456789012:role/execution","memory":"1024","taskRoleArn":"arn:aws:iam::123456789012:role/task"},` +
+		`"placementConstraints":[{"expression":"attribute:a","type":"memberOf"}],"placementStrategy":[{"field":"host","type":"spread"}],"platformVersion":"1.4.0",` +
+		`"propagateTags":"TASK_DEFINITION","startedBy":"errand/jobs/billing","tags":[{"key":"team","value":""}],` +
+		`"taskDefinition":"arn:aws:ecs:eu-west-1:123456789012:task-definition/sample:1",` +
+		`"volumeConfigurations":[{"managedEBSVolume":{"roleArn":"arn:aws:iam::123456789012:role/ebs","sizeInGiB":10},"name":"data"}]}`
+	if diff := cmp.Diff(want, strings.Replace(string(got), `"cluster":"",`, "", 1)); diff != "" {
+		t.Errorf("request (-want +got):\n%s", diff)
+	}
+	// The stack's own network, whole.
+	in, err = launch.Input(stackConfig, job.Run{Payload: job.Payload{Job: "j"}}, launch.Deployed{}, definition(types.NetworkModeAwsvpc))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := awsjson.Encode(in.NetworkConfiguration)
+	if want := `{"awsvpcConfiguration":{"assignPublicIp":"DISABLED","securityGroups":["sg-1"],"subnets":["subnet-1"]}}`; err != nil || string(text) != want {
+		t.Errorf("network %s, %v; want %s", text, err, want)
+	}
+}
+
+// Services that CodeDeploy or another controller deploys keep what they run in
+// their primary task set.
+func TestServicesOfEveryKind(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name    string
+		service types.Service
+		want    string // task definition, or a part of the refusal
+		refused bool
+	}{
+		{"rolling", types.Service{TaskDefinition: aws.String("web:7"), Status: aws.String("ACTIVE")}, "web:7", false},
+		{"with task sets", types.Service{Status: aws.String("ACTIVE"), TaskDefinition: aws.String("web:7"), TaskSets: []types.TaskSet{
+			{Status: aws.String("ACTIVE"), TaskDefinition: aws.String("web:7")}, {Status: aws.String("PRIMARY"), TaskDefinition: aws.String("web:8")},
+		}}, "web:8", false},
+		{"deleted", types.Service{TaskDefinition: aws.String("web:7"), Status: aws.String("INACTIVE")}, "service: web in cluster jobs is INACTIVE; it must be ACTIVE", true},
+		{"never deployed", types.Service{Status: aws.String("ACTIVE")}, "service: web in cluster jobs has no task definition deployed", true},
+		{"nothing said", types.Service{}, "service: web in cluster jobs has no task definition deployed", true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			fake := &oneService{service: tc.service}
+			var told result.Result
+			l := launch.New(fake, publisher(func(r result.Result) { told = r }), stackConfig, slog.New(slog.DiscardHandler))
+			answer, err := l.Handle(t.Context(), json.RawMessage(`{"job": "j", "service": "web"}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := fake.described; !tc.refused && got != tc.want {
+				t.Errorf("looked %s up, want %s", got, tc.want)
+			}
+			if refused := answer.Status == string(result.Rejected); refused != tc.refused || refused && told.Reason != tc.want {
+				t.Errorf("got %+v", answer)
+			}
+		})
+	}
+}
+
+// oneService is an ECS with one service, whose definition runs.
+type oneService struct {
+	service   types.Service
+	described string
+}
+
+func (o *oneService) DescribeServices(context.Context, *ecs.DescribeServicesInput, ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error) {
+	return &ecs.DescribeServicesOutput{Services: []types.Service{o.service}}, nil
+}
+
+func (o *oneService) DescribeTaskDefinition(_ context.Context, in *ecs.DescribeTaskDefinitionInput, _ ...func(*ecs.Options)) (*ecs.DescribeTaskDefinitionOutput, error) {
+	o.described = *in.TaskDefinition
+	d := definition(types.NetworkModeBridge)
+	return &ecs.DescribeTaskDefinitionOutput{TaskDefinition: &d}, nil
+}
+
+func (o *oneService) RunTask(context.Context, *ecs.RunTaskInput, ...func(*ecs.Options)) (*ecs.RunTaskOutput, error) {
+	return &ecs.RunTaskOutput{Tasks: []types.Task{{}}}, nil // even the ARN may be left out
+}
+
+type publisher func(result.Result)
+
+func (p publisher) Publish(_ context.Context, r result.Result) error {
+	p(r)
+	return nil
+}
+
 // The limit holds to the character, and not a byte earlier for text that has
 // more bytes than characters.
 func TestOverridesLimit(t *testing.T) {
@@ -129,8 +246,7 @@ func TestOverridesLimit(t *testing.T) {
 	}
 }
 
-// The payload's own lists are left as they were: Lambda hands the same event
-// to a second attempt only through us.
+// ECS compares the parameters of requests with the same token.
 func TestInputIsDeterministic(t *testing.T) {
 	t.Parallel()
 	p, _, err := job.Decode([]byte(`{"job": "j", "environment": {"C": "3", "A": "1", "B": "2"},

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -60,24 +61,36 @@ func (n *Notifier) Publish(ctx context.Context, r result.Result) error {
 	if n.textTopic == "" {
 		return err
 	}
+	subject := r.Subject()
 	return errors.Join(err, n.publish(ctx, n.textTopic, &sns.PublishInput{
-		Subject:           aws.String(r.Subject()),
-		Message:           aws.String(r.Text(room)),
+		Subject:           &subject,
+		Message:           aws.String(r.Text(room - len(subject))),
 		MessageAttributes: attributes,
 	}))
 }
 
 func (n *Notifier) publish(ctx context.Context, topic string, in *sns.PublishInput) error {
 	in.TopicArn = aws.String(topic)
+	// Half of the time that is left: a topic that hangs leaves the other one its
+	// time, and the function the time to say so.
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
+		defer cancel()
+	}
 	if _, err := n.sns.Publish(ctx, in); err != nil {
 		return fmt.Errorf("publish the result to %s: %w", topic, err)
 	}
 	return nil
 }
 
-// maxAttribute is the length of the longest value that somebody would filter
-// by, an ARN.
-const maxAttribute = 256
+const (
+	// maxAttribute is the length of the longest value that somebody would filter
+	// by, the ARN of a cluster.
+	maxAttribute = 512
+	// maxNumber is SNS's bound for a Number. Windows has exit codes beyond it.
+	maxNumber = 1_000_000_000
+)
 
 // attributes are the message attributes and their size. SNS refuses values that
 // are empty or have odd characters, which a refused payload may have anywhere:
@@ -98,7 +111,7 @@ func attributes(r result.Result) (map[string]types.MessageAttributeValue, int) {
 	add("outcome", "String", r.Status.Outcome())
 	add("method", "String", r.Method)
 	add("cluster", "String", r.Cluster)
-	if r.ExitCode != nil {
+	if r.ExitCode != nil && max(*r.ExitCode, -*r.ExitCode) <= maxNumber {
 		add("exitCode", "Number", strconv.Itoa(*r.ExitCode))
 	}
 	return all, size

@@ -62,7 +62,8 @@ func TestPublishesTheLongest(t *testing.T) {
 		"a job name that is a novel":   func(r *result.Result) { r.Job = strings.Repeat("novel ", 100_000) },
 		"a job name that is nothing":   func(r *result.Result) { r.Job = "" },
 		"a job name of line breaks":    func(r *result.Result) { r.Job = "\n\r\t\x00" },
-		"a cluster name that is a lot": func(r *result.Result) { r.Cluster = strings.Repeat("c", 300) },
+		"a cluster name that is a lot": func(r *result.Result) { r.Cluster = strings.Repeat("c", 600) },
+		"an exit code of Windows":      func(r *result.Result) { r.ExitCode = aws.Int(-1073741819) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -100,7 +101,7 @@ func TestOneTopicOnly(t *testing.T) {
 func TestOddAttributes(t *testing.T) {
 	t.Parallel()
 	server, n := start(t)
-	if err := n.Publish(t.Context(), result.Result{Job: "夜\n", Cluster: strings.Repeat("c", 257), Status: result.Rejected, Method: "m"}); err != nil {
+	if err := n.Publish(t.Context(), result.Result{Job: "夜\n", Cluster: strings.Repeat("c", 513), Status: result.Rejected, Method: "m"}); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]localaws.Attribute{

@@ -10,13 +10,28 @@ import (
 // escapes and control characters but tabs. Of a line that a progress bar wrote
 // over and over, what a terminal shows at last is kept.
 func Clean(line string) string {
-	line = strings.TrimRight(line, "\r")
-	line = line[strings.LastIndexByte(line, '\r')+1:]
 	if plain(line) {
 		return line
 	}
-	var clean strings.Builder
-	clean.Grow(len(line))
+	for {
+		before, last := "", line
+		if i := strings.LastIndexByte(line, '\r'); i >= 0 {
+			before, last = line[:i], line[i+1:]
+		}
+		if last = clean(last); last != "" || before == "" {
+			return last
+		}
+		line = before
+	}
+}
+
+// clean is Clean for a line without carriage returns.
+func clean(line string) string {
+	if plain(line) {
+		return line
+	}
+	var cleaned strings.Builder
+	cleaned.Grow(len(line))
 	for len(line) > 0 {
 		if n := escape(line); n > 0 {
 			line = line[n:]
@@ -26,10 +41,10 @@ func Clean(line string) string {
 		line = line[size:]
 		// U+FFFE and U+FFFF are not allowed in SQS messages.
 		if r == '\t' || !unicode.IsControl(r) && r != 0xFFFE && r != 0xFFFF {
-			clean.WriteRune(r) // U+FFFD for what is not UTF-8
+			cleaned.WriteRune(r) // U+FFFD for what is not UTF-8
 		}
 	}
-	return clean.String()
+	return cleaned.String()
 }
 
 // plain says whether there is nothing to clean, as in most lines.

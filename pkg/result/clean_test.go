@@ -31,6 +31,8 @@ func TestClean(t *testing.T) {
 		{"not allowed in SQS", "a\uFFFEb\uFFFF", "ab"},
 		{"other languages", "夜間バッチ 🚀", "夜間バッチ 🚀"},
 		{"a progress bar", "10%\r50%\r100%\r", "100%"},
+		{"a progress bar that wipes itself out", "ERROR quota exceeded\r\x1b[K", "ERROR quota exceeded"},
+		{"only carriage returns", "\r\r", ""},
 		{"Windows line end", "text\r", "text"},
 		{"nothing", "", ""},
 	} {

@@ -94,6 +94,10 @@ const (
 	LogError       LogStatus = "error"
 )
 
+// NoLogDriver stands in the note of an unsupported log for the name of a driver
+// where the container has none.
+const NoLogDriver = "none"
+
 // Log is the end of the container's log.
 type Log struct {
 	Status LogStatus `json:"status"`
@@ -261,6 +265,11 @@ func (r Result) bounded() Result {
 		*field = head(*field, maxName)
 	}
 	r.Reason = head(r.Reason, maxReason)
+	if r.Log != nil && len(r.Log.Note) > maxName {
+		log := *r.Log
+		log.Note = head(log.Note, maxName)
+		r.Log = &log
+	}
 	room := maxCommand
 	for i, arg := range r.Command {
 		if len(arg) > room || i >= maxCommand/4 {

@@ -66,7 +66,20 @@ func samples() map[string]result.Result {
 	driver := failed()
 	driver.Attempt = 2
 	driver.Log = &result.Log{Status: result.LogUnsupported, Note: "awsfirelens"}
-	return map[string]result.Result{"failed": failed(), "succeeded": ok, "start-failed": noStart, "rejected": rejected, "other-driver": driver}
+	lateLog := failed()
+	lateLog.Command = []string{"sh", "-c", "set -e\n./bill --day 2026-11-19\n" + strings.Repeat("./more\n", 50)}
+	lateLog.Log.Lines, lateLog.Log.Truncated, lateLog.Log.Settled = lateLog.Log.Lines[:1], ptr(false), ptr(false)
+	noDriver := failed()
+	noDriver.Log = &result.Log{Status: result.LogUnsupported, Note: result.NoLogDriver}
+	denied := failed()
+	denied.Log = &result.Log{Status: result.LogDenied, Group: "/ecs/billing", Note: "AccessDeniedException: not authorized to perform: logs:GetLogEvents"}
+	empty := failed()
+	empty.Log = &result.Log{Status: result.LogEmpty, Settled: ptr(true)}
+	skipped := result.Result{Job: "billing-daily", RunID: "r-1", Method: result.MethodRunTask, Status: result.Skipped, Reason: "the previous run is still going"}
+	return map[string]result.Result{
+		"late-log": lateLog, "no-driver": noDriver, "denied": denied, "empty": empty, "skipped": skipped,
+		"failed": failed(), "succeeded": ok, "start-failed": noStart, "rejected": rejected, "other-driver": driver,
+	}
 }
 
 // What subscribers receive, to the letter.
@@ -141,8 +154,22 @@ func TestSubject(t *testing.T) {
 		{"exit code and duration", func(*result.Result) {}, "FAILED billing-daily: exit code 3 after 7m10s"},
 		{"a short run", func(r *result.Result) { r.StoppedAt = r.StartedAt.Add(412 * time.Millisecond) }, "FAILED billing-daily: exit code 3 after 0.4s"},
 		{"a long run", func(r *result.Result) { r.StoppedAt = r.StartedAt.Add(125*time.Minute + 3*time.Second) }, "FAILED billing-daily: exit code 3 after 2h5m"},
+		{"a whole minute", func(r *result.Result) { r.StoppedAt = r.StartedAt.Add(59999 * time.Millisecond) }, "FAILED billing-daily: exit code 3 after 1m"},
+		{"a whole hour", func(r *result.Result) { r.StoppedAt = r.StartedAt.Add(time.Hour - 400*time.Millisecond) }, "FAILED billing-daily: exit code 3 after 1h"},
+		{"ten minutes", func(r *result.Result) { r.StoppedAt = r.StartedAt.Add(10 * time.Minute) }, "FAILED billing-daily: exit code 3 after 10m"},
+		{"ten hours", func(r *result.Result) { r.StoppedAt = r.StartedAt.Add(10 * time.Hour) }, "FAILED billing-daily: exit code 3 after 10h"},
+		{"three seconds", func(r *result.Result) { r.StoppedAt = r.StartedAt.Add(3 * time.Second) }, "FAILED billing-daily: exit code 3 after 3s"},
+		{"what the code means", func(r *result.Result) {
+			r.Reason = "container app exited with code 139 (SIGSEGV); essential container side exited with code 1"
+		}, "FAILED billing-daily: exit code 139 (SIGSEGV) after 7m10s"},
+		{"out of memory", func(r *result.Result) {
+			r.Reason = "container app ran out of memory and was killed with code 137 (OutOfMemoryError: container killed due to memory usage)"
+		}, "FAILED billing-daily: exit code 137 (OutOfMemoryError) after 7m10s"},
+		{"a container that did not start ran for no time", func(r *result.Result) { r.Status, r.Reason = result.StartFailed, "the task did not start: no image" }, "START_FAILED billing-daily: no image"},
 		{"no exit code", func(r *result.Result) { r.ExitCode, r.Reason = nil, "it ended" }, "FAILED billing-daily: it ended after 7m10s"},
-		{"stopped with an exit code", func(r *result.Result) { r.Status, r.Reason = result.Stopped, "the task was stopped: by ops" }, "STOPPED billing-daily: by ops after 7m10s"},
+		{"stopped with an exit code", func(r *result.Result) {
+			r.Status, r.Reason = result.Stopped, "the task was stopped: by ops; container app exited with code 143"
+		}, "STOPPED billing-daily: by ops after 7m10s"},
 		{"no job", func(r *result.Result) { r.Job, r.Status, r.Reason = "", result.Rejected, "job: required" }, "REJECTED (no job name): job: required after 7m10s"},
 		{"line breaks and other languages", func(r *result.Result) { r.ExitCode, r.Reason = nil, "one\ntwo\x00 夜\x1b[31m" }, "FAILED billing-daily: one two ?[31m after 7m10s"},
 	} {

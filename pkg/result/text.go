@@ -19,18 +19,27 @@ func (r Result) Subject() string {
 	if name == "" {
 		name = "(no job name)"
 	}
-	what := r.Reason
+	what, _, _ := strings.Cut(r.Reason, "; ")
 	switch r.Status {
 	case StartFailed, Stopped, Interrupted, LaunchFailed:
 		// The status says what the introduction of the reason says.
 		if _, cause, ok := strings.Cut(what, ": "); ok {
 			what = cause
 		}
+	case Succeeded, Failed:
+		// The code and, in brackets, what it means in a word or two.
+		if _, code, ok := strings.Cut(what, " code "); ok {
+			what = "exit code " + code
+			if meaning, _, long := strings.Cut(what, ": "); long {
+				what = meaning + ")"
+			}
+		} else if r.ExitCode != nil {
+			what = fmt.Sprintf("exit code %d", *r.ExitCode)
+		}
+	case Rejected:
+		what = r.Reason
 	}
-	if r.ExitCode != nil && (r.Status == Succeeded || r.Status == Failed) {
-		what = fmt.Sprintf("exit code %d", *r.ExitCode)
-	}
-	if d, ok := r.Duration(); ok {
+	if d, ok := r.Duration(); ok && r.Status != StartFailed {
 		what += " after " + duration(d)
 	}
 	subject := ascii(fmt.Sprintf("%s %s: %s", r.Status, name, what))
@@ -64,7 +73,10 @@ func (r Result) Text(limit int) string {
 	if r.Log == nil || len(r.Log.Lines) == 0 {
 		return above + r.logSentence() + below
 	}
-	const end = "----- end of the log -----\n\n"
+	end := "----- end of the log -----\n\n"
+	if r.Log.Settled != nil && !*r.Log.Settled {
+		end = "----- end of what was there; more may have come later -----\n\n"
+	}
 	// The heading is longest when something is missing.
 	room := limit - len(above) - len(below) - len(logHeading(len(r.Log.Lines), true)) - len(end)
 	lines, cut := fit(r.Log.Lines, room, func(line string) int { return len(line) + len("\n") })
@@ -118,26 +130,28 @@ func (r Result) logSentence() string {
 	if r.Log == nil {
 		return ""
 	}
-	note := r.Log.Note
-	if note != "" {
-		note = " (" + note + ")"
-	}
 	sentence := ""
 	switch r.Log.Status {
 	case LogOK: // with no lines asked for
 		return ""
 	case LogEmpty:
-		sentence = "The log is empty: the command wrote nothing."
+		sentence = "The log is empty: the command wrote nothing"
 	case LogMissing:
-		sentence = "There is no log" + note + "."
+		sentence = "There is no log: " + r.Log.Note
+		if r.Status == StartFailed {
+			sentence = "There is no log: the container did not start"
+		}
 	case LogUnsupported:
-		sentence = "The log is not in CloudWatch Logs: the container's log driver is " + r.Log.Note + ", not awslogs."
+		sentence = "The log is not in CloudWatch Logs: the container's log driver is " + r.Log.Note + ", not awslogs"
+		if r.Log.Note == NoLogDriver {
+			sentence = "There is no log: the container has no logConfiguration"
+		}
 	case LogDenied:
-		sentence = "The log could not be read: access denied" + note + "."
+		sentence = "The log could not be read: " + r.Log.Note
 	case LogError:
-		sentence = "The log could not be read" + note + "."
+		sentence = "The log could not be read: " + r.Log.Note
 	}
-	return sentence + "\n\n"
+	return strings.TrimSuffix(sentence, ".") + ".\n\n"
 }
 
 // textAbove is what stands before the log.
@@ -155,7 +169,7 @@ func (r Result) textAbove() string {
 	table := rows{&text}
 	head := text.Len()
 	if len(r.Command) > 0 {
-		table.row("Command", ShellJoin(r.Command))
+		table.row("Command", oneLine(ShellJoin(r.Command)))
 	}
 	if !r.ScheduledTime.IsZero() {
 		table.row("Due", stamp(r.ScheduledTime))
@@ -166,17 +180,17 @@ func (r Result) textAbove() string {
 	if !r.StoppedAt.IsZero() {
 		table.row("Ended", stamp(r.StoppedAt))
 	}
-	if d, ok := r.Duration(); ok {
+	if d, ok := r.Duration(); ok && r.Status != StartFailed {
 		table.row("Ran for", duration(d))
 	}
 	if len(r.Containers) > 1 {
 		var codes []string
 		for _, c := range r.Containers {
-			code := "no exit code"
+			code := " without an exit code"
 			if c.ExitCode != nil {
-				code = fmt.Sprint(*c.ExitCode)
+				code = fmt.Sprintf(" exit %d", *c.ExitCode)
 			}
-			codes = append(codes, c.Name+" "+code)
+			codes = append(codes, c.Name+code)
 		}
 		table.row("Containers", strings.Join(codes, ", "))
 	}
@@ -200,7 +214,7 @@ func (r Result) textBelow() string {
 		table.row("Task", path.Base(r.TaskARN))
 	}
 	if r.Cluster != "" {
-		table.row("Cluster", path.Base(r.Cluster))
+		table.row("Cluster", cluster(r.Cluster))
 	}
 	if r.TaskDefinition != "" {
 		table.row("Definition", path.Base(r.TaskDefinition))
@@ -214,6 +228,21 @@ func (r Result) textBelow() string {
 	}
 	return text.String()
 }
+
+// cluster is a cluster's name, with the account and the Region if they are known.
+func cluster(arn string) string {
+	if parts := strings.Split(arn, ":"); len(parts) == 6 {
+		return fmt.Sprintf("%s (account %s, %s)", path.Base(arn), parts[4], parts[3])
+	}
+	return arn
+}
+
+// maxLine is how long a command may be before it hides what matters more.
+const maxLine = 200
+
+// oneLine keeps a command from pushing the log off the screen. All of it is in
+// the JSON form.
+func oneLine(s string) string { return head(strings.ReplaceAll(s, "\n", " ⏎ "), maxLine) }
 
 // rows writes "Name      value" lines.
 type rows struct{ text *strings.Builder }
@@ -243,13 +272,18 @@ func stamp(t time.Time) string { return t.UTC().Format("Mon 2006-01-02 15:04:05 
 
 // duration is short: 0.4s, 37s, 6m37s, 2h5m.
 func duration(d time.Duration) string {
-	switch {
-	case d < 10*time.Second:
+	if d < 9950*time.Millisecond {
 		return strings.TrimSuffix(fmt.Sprintf("%.1f", d.Seconds()), ".0") + "s"
-	case d < time.Hour:
-		return d.Round(time.Second).String()
 	}
-	return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
+	d = d.Round(time.Second)
+	if d >= time.Hour {
+		d = d.Round(time.Minute)
+	}
+	text := strings.TrimSuffix(d.String(), "m0s")
+	if text != d.String() {
+		text += "m"
+	}
+	return strings.TrimSuffix(text, "h0m") + map[bool]string{true: "h"}[strings.HasSuffix(text, "h0m")]
 }
 
 // ShellJoin writes a command as one would type it into a shell.

@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/caarlos0/env/v11"
@@ -80,7 +83,7 @@ func describe[T any](err error) []string {
 		text := e.Error()
 		if bad, ok := errors.AsType[env.ParseError](e); ok {
 			field, _ := reflect.TypeFor[T]().FieldByName(bad.Name)
-			text = fmt.Sprintf("%s: not of type %s: %v", field.Tag.Get("env"), bad.Type, bad.Err)
+			text = fmt.Sprintf("%s: must be a value of type %s (%v)", field.Tag.Get("env"), bad.Type, bad.Err)
 		}
 		problems = append(problems, text)
 	}
@@ -88,18 +91,20 @@ func describe[T any](err error) []string {
 }
 
 var (
-	startedBy = regexp.MustCompile(`^[A-Za-z0-9/_-]{1,127}$`)
-	topicARN  = regexp.MustCompile(`^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:.+$`)
+	// The slash at its end keeps the tasks of one stack apart from those of
+	// another whose name begins alike.
+	startedBy = regexp.MustCompile(`^[A-Za-z0-9/_-]{1,126}/$`)
+	topicARN  = regexp.MustCompile(`^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$`)
 )
 
 func (c *Common) check() []string {
 	var problems []string
 	if c.StartedByPrefix != "" && !startedBy.MatchString(c.StartedByPrefix) {
-		problems = append(problems, fmt.Sprintf("STARTED_BY_PREFIX: %q has characters that startedBy of an ECS task does not take (letters, digits, - _ /), or more than 127", c.StartedByPrefix))
+		problems = append(problems, fmt.Sprintf("STARTED_BY_PREFIX: %q must be up to 126 letters, digits, - _ or /, which is what startedBy of an ECS task takes, and end with a /", c.StartedByPrefix))
 	}
 	for _, topic := range []struct{ name, arn string }{{"TOPIC_ARN", c.TopicARN}, {"TEXT_TOPIC_ARN", c.TextTopicARN}} {
 		if topic.arn != "" && !topicARN.MatchString(topic.arn) {
-			problems = append(problems, fmt.Sprintf("%s: %q is not the ARN of an SNS topic", topic.name, topic.arn))
+			problems = append(problems, fmt.Sprintf("%s: %q is not the ARN of a standard SNS topic", topic.name, topic.arn))
 		}
 	}
 	return problems
@@ -107,6 +112,16 @@ func (c *Common) check() []string {
 
 func (l *Launcher) check() []string {
 	problems := l.Common.check()
+	for _, list := range []struct {
+		name, prefix string
+		items        []string
+	}{{"SUBNETS", "subnet-", l.Subnets}, {"SECURITY_GROUPS", "sg-", l.SecurityGroups}} {
+		for _, item := range list.items {
+			if !strings.HasPrefix(item, list.prefix) {
+				problems = append(problems, fmt.Sprintf("%s: %q does not begin with %s; separate ids by commas alone", list.name, item, list.prefix))
+			}
+		}
+	}
 	problems = append(problems, oneOf("ASSIGN_PUBLIC_IP", l.AssignPublicIP, "ENABLED", "DISABLED")...)
 	return append(problems, oneOf("LAUNCH_TYPE", l.LaunchType, "FARGATE", "EC2", "EXTERNAL", "CLUSTER")...)
 }
@@ -127,13 +142,14 @@ func checkLogLines(n int) []string {
 }
 
 func oneOf(name, value string, allowed ...string) []string {
-	for _, a := range allowed {
-		if value == a {
-			return nil
-		}
+	if slices.Contains(allowed, value) {
+		return nil
 	}
 	return []string{fmt.Sprintf("%s: %q is not one of %s", name, value, strings.Join(allowed, ", "))}
 }
+
+// callTimeout bounds one HTTP request. ECS, Logs and SNS answer within a second.
+const callTimeout = 10 * time.Second
 
 // AWS makes the SDK's configuration from the environment alone, which is all
 // that Lambda gives a function. config.LoadDefaultConfig would add the clients
@@ -153,6 +169,8 @@ func AWS() (aws.Config, error) {
 		RetryMode:        source.RetryMode,
 		RetryMaxAttempts: source.RetryMaxAttempts,
 		AppID:            source.AppID,
+		// A call that hangs is given up in time for another one.
+		HTTPClient: awshttp.NewBuildableClient().WithTimeout(callTimeout),
 	}
 	if ignore := source.IgnoreConfiguredEndpoints; source.BaseEndpoint != "" && (ignore == nil || !*ignore) {
 		cfg.BaseEndpoint = &source.BaseEndpoint

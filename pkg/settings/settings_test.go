@@ -38,8 +38,10 @@ func TestLoad(t *testing.T) {
 
 func TestEveryProblemInOneMessage(t *testing.T) {
 	t.Parallel()
-	_, err := settings.Load[settings.Launcher]([]string{"TOPIC_ARN=", "TEXT_TOPIC_ARN=results", "LAUNCH_TYPE=SPOT", "ASSIGN_PUBLIC_IP=yes", "STARTED_BY_PREFIX=errand:jobs"})
-	expect(t, err, "CLUSTER", "TOPIC_ARN", `TEXT_TOPIC_ARN: "results" is not the ARN of an SNS topic`, `LAUNCH_TYPE: "SPOT"`, `ASSIGN_PUBLIC_IP: "yes"`, `STARTED_BY_PREFIX: "errand:jobs"`)
+	_, err := settings.Load[settings.Launcher]([]string{"TOPIC_ARN=", "TEXT_TOPIC_ARN=results", "LAUNCH_TYPE=SPOT", "ASSIGN_PUBLIC_IP=yes", "STARTED_BY_PREFIX=errand:jobs", "SUBNETS=subnet-1, subnet-2,"})
+	expect(t, err, "CLUSTER", "TOPIC_ARN", `TEXT_TOPIC_ARN: "results" is not the ARN`, `LAUNCH_TYPE: "SPOT"`, `ASSIGN_PUBLIC_IP: "yes"`, `STARTED_BY_PREFIX: "errand:jobs"`, `SUBNETS: " subnet-2"`, `SUBNETS: ""`)
+	_, err = settings.Load[settings.Collector]([]string{"STARTED_BY_PREFIX=errand/jobs", "TOPIC_ARN=" + topic + ".fifo"})
+	expect(t, err, "STARTED_BY_PREFIX", "end with a /", "standard SNS topic")
 	_, err = settings.Load[settings.Collector]([]string{"LOG_LINES=1001"})
 	expect(t, err, "STARTED_BY_PREFIX", "TOPIC_ARN", "LOG_LINES: 1001 is not from 0 to 1000")
 	_, err = settings.Load[settings.Collector]([]string{"STARTED_BY_PREFIX=errand/jobs/", "TOPIC_ARN=" + topic, "LOG_LINES=many"})

@@ -4,6 +4,7 @@ package taskevent
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -37,9 +38,21 @@ type Task struct {
 	Overrides      struct {
 		ContainerOverrides []Override `json:"containerOverrides"`
 	} `json:"overrides"`
-	CreatedAt time.Time `json:"createdAt"`
-	StartedAt time.Time `json:"startedAt"`
-	StoppedAt time.Time `json:"stoppedAt"`
+	CreatedAt Time `json:"createdAt"`
+	StartedAt Time `json:"startedAt"`
+	StoppedAt Time `json:"stoppedAt"`
+}
+
+// Time is a time of an event, zero if it cannot be read.
+type Time struct{ time.Time }
+
+// UnmarshalJSON reads ISO 8601, or leaves the time at zero: no time is worth
+// losing the verdict for.
+func (t *Time) UnmarshalJSON(text []byte) error {
+	if err := t.Time.UnmarshalJSON(text); err != nil {
+		t.Time = time.Time{}
+	}
+	return nil
 }
 
 // Container is one container of the task, which may be one that the task
@@ -61,10 +74,12 @@ type Override struct {
 	} `json:"environment"`
 }
 
-// Decode reads an event.
+// Decode reads an event. A field of another type than expected is left out: the
+// event may be another service's, and if it is a task's, the rest still counts.
 func Decode(raw []byte) (Event, error) {
 	var e Event
-	if err := json.Unmarshal(raw, &e); err != nil {
+	err := json.Unmarshal(raw, &e)
+	if _, odd := errors.AsType[*json.UnmarshalTypeError](err); err != nil && (!odd || e.DetailType == "") {
 		return e, fmt.Errorf("decode ECS Task State Change event: %w", err)
 	}
 	return e, nil
@@ -109,7 +124,7 @@ func (t Task) Run(prefix string) Run {
 		}
 		run.Attempt, _ = strconv.Atoi(variables[job.VarAttempt])
 		run.ScheduledTime, _ = time.Parse(time.RFC3339, variables[job.VarScheduledTime])
-		if n, err := strconv.Atoi(variables[job.VarLogLines]); err == nil {
+		if n, err := strconv.Atoi(variables[job.VarLogLines]); err == nil && n >= 0 && n <= 1000 {
 			run.LogLines = &n
 		}
 		return run

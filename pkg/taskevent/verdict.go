@@ -31,7 +31,7 @@ func (t Task) Verdict(container string) Verdict {
 	case t.StopCode == "UserInitiated", t.StopCode == "ServiceSchedulerInitiated":
 		v.Status = result.Stopped
 		v.Reason = t.because("the task was stopped", c)
-	case t.StopCode == "TaskFailedToStart":
+	case t.StopCode == "TaskFailedToStart" && !v.Ran:
 		v.Status = result.StartFailed
 		v.Reason = t.because("the task did not start", c)
 	case container == "":
@@ -40,10 +40,13 @@ func (t Task) Verdict(container string) Verdict {
 	case c.ExitCode == nil && !v.Ran && t.StopCode == "":
 		v.Status = result.Lost
 		v.Reason = t.because("ECS gives neither an exit code nor a stop code", c)
-	case c.ExitCode == nil && !v.Ran:
+	case !v.Ran:
 		// Another essential container ended before this one was started.
 		v.Status = result.StartFailed
 		v.Reason = t.because(fmt.Sprintf("container %s did not start", container), c)
+		if other := t.failedContainer(container); other != nil {
+			v.Reason = fmt.Sprintf("container %s did not start: container %s %s", container, other.Name, Exited(*other.ExitCode, other.Reason))
+		}
 	case c.ExitCode == nil:
 		v.Status = result.Failed
 		v.Reason = t.because(fmt.Sprintf("container %s ended without an exit code", container), c)
@@ -65,18 +68,25 @@ func (t Task) Verdict(container string) Verdict {
 // not be. Without any of them, the container of a started task ran unless
 // another one has the exit code that ended the task.
 func (t Task) ran(c Container) bool {
-	if c.ExitCode != nil {
-		return true
-	}
 	for _, class := range []string{"CannotStartContainer", "CannotCreateContainer", "CannotPull", "ResourceInitializationError"} {
 		if strings.HasPrefix(c.Reason, class) {
-			return false
+			return false // Docker has an exit code even then
 		}
 	}
-	if c.RuntimeID != "" {
+	if c.ExitCode != nil || c.RuntimeID != "" {
 		return true
 	}
 	return !t.StartedAt.IsZero() && !slices.ContainsFunc(t.Containers, func(other Container) bool { return other.ExitCode != nil })
+}
+
+// failedContainer is another container that left a failing exit code.
+func (t Task) failedContainer(name string) *Container {
+	for i, c := range t.Containers {
+		if c.Name != name && c.ExitCode != nil && *c.ExitCode != 0 {
+			return &t.Containers[i]
+		}
+	}
+	return nil
 }
 
 // interrupted recognizes Spot, host and platform by stop code. Task retirement
@@ -127,7 +137,7 @@ func detail(cause string) string {
 // exited. reason is ECS's, if it gives one.
 func Exited(code int, reason string) string {
 	sentence := fmt.Sprintf("exited with code %d", code)
-	switch name, isSignal := signals[code-128]; {
+	switch name, isSignal := signalName(code - 128); {
 	case strings.HasPrefix(reason, "OutOfMemoryError"):
 		return fmt.Sprintf("ran out of memory and was killed with code %d (%s)", code, strings.Join(strings.Fields(reason), " "))
 	case code == 126:
@@ -135,9 +145,17 @@ func Exited(code int, reason string) string {
 	case code == 127:
 		sentence += " (command not found)"
 	case isSignal:
-		sentence = fmt.Sprintf("was ended by %s (exit code %d)", name, code)
+		sentence += " (" + name + ")"
 	}
 	return sentence + detail(reason)
+}
+
+func signalName(number int) (string, bool) {
+	if number >= 34 && number <= 64 {
+		return fmt.Sprintf("SIGRTMIN+%d", number-34), true
+	}
+	name, ok := signals[number]
+	return name, ok
 }
 
 // signals are Linux's, as an exit code tells them: 128 and the number.

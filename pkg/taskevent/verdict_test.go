@@ -42,20 +42,20 @@ func TestVerdict(t *testing.T) {
 		{"sidecar-killed", result.Succeeded, "container app exited with code 0", 0, true},
 		{"injected-container", result.Succeeded, "container app exited with code 0", 0, true},
 		{"out-of-memory", result.Failed, "container app ran out of memory and was killed with code 137 (OutOfMemoryError: container killed due to memory usage)", 137, true},
-		{"killed", result.Failed, "container app was ended by SIGKILL (exit code 137)", 137, true},
-		{"segfault", result.Failed, "container app was ended by SIGSEGV (exit code 139)", 139, true},
+		{"killed", result.Failed, "container app exited with code 137 (SIGKILL)", 137, true},
+		{"segfault", result.Failed, "container app exited with code 139 (SIGSEGV)", 139, true},
 		{"not-found", result.Failed, "container app exited with code 127 (command not found)", 127, true},
 		{"not-executable", result.Failed, "container app exited with code 126 (the command is not executable)", 126, true},
 		{"no-exit-code", result.Failed, "container app ended without an exit code: Essential container in task exited", -1, true},
 		{"cannot-pull", result.StartFailed, "the task did not start: CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to resolve ref 123456789012.dkr.ecr.eu-west-1.amazonaws.com/billing:2026-11-18: not found", -1, false},
 		{"secret-missing", result.StartFailed, "the task did not start: ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: service call has been retried 1 time(s)", -1, false},
 		{"no-containers", result.StartFailed, "the task did not start: TaskFailedToStart: RESOURCE:GPU", -1, false},
-		{"dependency-failed", result.StartFailed, "container app did not start: Essential container in task exited", -1, false},
-		{"stopped-by-user", result.Stopped, "the task was stopped: Task stopped by user; container app was ended by SIGTERM (exit code 143)", 143, true},
+		{"dependency-failed", result.StartFailed, "container app did not start: container migrate exited with code 1", -1, false},
+		{"stopped-by-user", result.Stopped, "the task was stopped: Task stopped by user; container app exited with code 143 (SIGTERM)", 143, true},
 		{"stopped-exit-zero", result.Stopped, "the task was stopped: deploy freeze, asked by ops; container app exited with code 0", 0, true},
-		{"scaled-in", result.Stopped, "the task was stopped: Scaling activity initiated by (deployment ecs-svc/1234567890123456789); container app was ended by SIGTERM (exit code 143)", 143, true},
-		{"spot-interrupted", result.Interrupted, "AWS took the task away: Your Spot Task was interrupted; container app was ended by SIGTERM (exit code 143)", 143, true},
-		{"host-retired", result.Interrupted, "AWS took the task away: ECS is performing maintenance on the underlying infrastructure hosting the task; container app was ended by SIGTERM (exit code 143)", 143, true},
+		{"scaled-in", result.Stopped, "the task was stopped: Scaling activity initiated by (deployment ecs-svc/1234567890123456789); container app exited with code 143 (SIGTERM)", 143, true},
+		{"spot-interrupted", result.Interrupted, "AWS took the task away: Your Spot Task was interrupted; container app exited with code 143 (SIGTERM)", 143, true},
+		{"host-retired", result.Interrupted, "AWS took the task away: ECS is performing maintenance on the underlying infrastructure hosting the task; container app exited with code 143 (SIGTERM)", 143, true},
 		{"instance-terminated", result.Interrupted, "AWS took the task away: Host EC2 (instance i-0a1b2c3d4e5f67890) terminated", -1, true},
 		{"infrastructure-health", result.Interrupted, "AWS took the task away", -1, true},
 		{"no-stop-code", result.Lost, "container app exited with code 0, but ECS does not say that it ended by itself", 0, true},
@@ -92,10 +92,10 @@ func TestVerdictOnPartialEvents(t *testing.T) {
 		{"nothing but the name", taskevent.Task{}, "app", result.Lost},
 		{"no container known", taskevent.Task{StopCode: "EssentialContainerExited"}, "", result.Lost},
 		{"no exit code and no runtime id, but the task was started", taskevent.Task{
-			StopCode: "EssentialContainerExited", StartedAt: started, Containers: []taskevent.Container{{Name: "app"}},
+			StopCode: "EssentialContainerExited", StartedAt: taskevent.Time{Time: started}, Containers: []taskevent.Container{{Name: "app"}},
 		}, "app", result.Failed},
 		{"a code of another container does not count", taskevent.Task{
-			StopCode: "EssentialContainerExited", StartedAt: started,
+			StopCode: "EssentialContainerExited", StartedAt: taskevent.Time{Time: started},
 			Containers: []taskevent.Container{{Name: "side", ExitCode: new(int)}, {Name: "app", ExitCode: &one}},
 		}, "app", result.Failed},
 		{"a stop code of tomorrow with exit code 0", taskevent.Task{
@@ -104,6 +104,15 @@ func TestVerdictOnPartialEvents(t *testing.T) {
 		{"a stop code of tomorrow with exit code 1", taskevent.Task{
 			StopCode: "SomethingNew", Containers: []taskevent.Container{{Name: "app", ExitCode: &one}},
 		}, "app", result.Failed},
+		{"failed to start after it had run", taskevent.Task{
+			StopCode: "TaskFailedToStart", Containers: []taskevent.Container{{Name: "app", ExitCode: &one}},
+		}, "app", result.Failed},
+		{"Docker's exit code for a container that could not be started", taskevent.Task{
+			StopCode: "TaskFailedToStart", Containers: []taskevent.Container{{Name: "app", ExitCode: &one, Reason: "CannotStartContainerError: exec: not found"}},
+		}, "app", result.StartFailed},
+		{"could not be created, EC2", taskevent.Task{
+			StopCode: "EssentialContainerExited", StartedAt: taskevent.Time{Time: started}, Containers: []taskevent.Container{{Name: "app", Reason: "CannotCreateContainerError: no such volume"}},
+		}, "app", result.StartFailed},
 		{"stopped before it was started", taskevent.Task{StopCode: "UserInitiated", Containers: []taskevent.Container{{Name: "app"}}}, "app", result.Stopped},
 		{"Spot told by its sentence only", taskevent.Task{StoppedReason: "Your Spot Task was interrupted."}, "app", result.Interrupted},
 	} {
@@ -122,6 +131,60 @@ func TestNotTheEndOfOurTask(t *testing.T) {
 	for _, name := range []string{"deprovisioning", "spot-warning", "other-stack", "service-task", "launch-failed"} {
 		if load(t, name).Ended(prefix) {
 			t.Errorf("%s is taken for the end of a task of the stack", name)
+		}
+	}
+}
+
+// AWS may change a field; the verdict still counts.
+func TestOddFields(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("../../events/collector/failed.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for from, to := range map[string]string{
+		`"createdAt": "2026-11-20T02:00:09.102Z"`: `"createdAt": ""`,
+		`"startedAt": "2026-11-20T02:00:31.006Z"`: `"startedAt": 1763604031.006`,
+		`"stoppedAt": "2026-11-20T02:07:41.233Z"`: `"stoppedAt": "2026-11-20T02:07:41+0000"`,
+		`"cpu": "512"`:              `"cpu": 512`,
+		`"name": "ERRAND_ATTEMPT"`:  `"name": 5`,
+		`"stopCode": "EssentialCon`: `"stopcode": 7, "stopCode": "EssentialCon`,
+		`"containerOverrides": [`:   `"containerOverrides": [null, `,
+		`"lastStatus": "STOPPED",`:  `"lastStatus": "STOPPED", "new": {"a": [1]},`,
+	} {
+		odd := strings.Replace(string(raw), from, to, 1)
+		if odd == string(raw) {
+			t.Errorf("%s is not in the event", from)
+		}
+		e, err := taskevent.Decode([]byte(odd))
+		if err != nil || !e.Ended(prefix) {
+			t.Errorf("%s: ended %v, %v", to, e.Ended(prefix), err)
+			continue
+		}
+		if v := e.Task.Verdict(e.Task.Run(prefix).Container); v.Status != result.Failed || v.ExitCode == nil || *v.ExitCode != 3 {
+			t.Errorf("%s: %+v", to, v)
+		}
+	}
+	for _, other := range []string{`{"source": "aws.ec2", "detail-type": "EC2 Instance State-change Notification", "detail": {"containers": "x"}}`, `{"detail-type": "x", "detail": 5}`} {
+		if e, err := taskevent.Decode([]byte(other)); err != nil || e.Ended(prefix) {
+			t.Errorf("%s: ended %v, %v", other, e.Ended(prefix), err)
+		}
+	}
+	for _, broken := range []string{``, `{`, `[]`, `5`, `{"detail-type": 5}`} {
+		if _, err := taskevent.Decode([]byte(broken)); err == nil {
+			t.Errorf("%s is no error", broken)
+		}
+	}
+}
+
+func TestSignals(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[int]string{
+		1: "exited with code 1", 128: "exited with code 128", 130: "exited with code 130 (SIGINT)", 143: "exited with code 143 (SIGTERM)",
+		162: "exited with code 162 (SIGRTMIN+0)", 192: "exited with code 192 (SIGRTMIN+30)", 255: "exited with code 255",
+	} {
+		if got := taskevent.Exited(code, ""); got != want {
+			t.Errorf("got %s, want %s", got, want)
 		}
 	}
 }

@@ -1,0 +1,230 @@
+#!/usr/bin/env bash
+# Puts the AWS CLI to work on `errand local`, as a user of `make local` would, and
+# prints one line per check. Needs build/errand and the built functions (make
+# build-errand), the AWS CLI (version 1 or 2) and python3; no AWS account.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+work=$(mktemp -d)
+programs=()
+clean() {
+  for signal in TERM TERM TERM TERM TERM TERM TERM TERM TERM KILL; do
+    kill -s "$signal" "${programs[@]}" 2>/dev/null || break
+    sleep 0.5
+  done
+  rm -rf "$work"
+}
+trap clean EXIT
+trap 'exit 130' INT TERM
+passed=0 failed=0
+
+report() { # ok|FAILED what [what was seen]
+  if [[ $1 == ok ]]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+  printf '%-6s  %s\n' "$1" "$2"
+  if [[ $1 != ok ]]; then printf '%s\n' "${3-}" | tail -n 12 | cut -c -400 | sed 's/^/        /'; fi
+}
+
+# try 'what' 'pattern' command…: the command succeeds and prints what matches. Leaves it in $out.
+try() {
+  local what=$1 pattern=$2
+  shift 2
+  if out=$(timeout 60 "$@" 2>&1) && [[ $out =~ $pattern ]]; then report ok "$what"; else report FAILED "$what" "$* gave: $out"; fi
+}
+
+# refuse 'what' 'pattern' command…: the command fails and prints what matches.
+refuse() {
+  local what=$1 pattern=$2
+  shift 2
+  if ! out=$(timeout 60 "$@" 2>&1) && [[ $out =~ $pattern ]]; then report ok "$what"; else report FAILED "$what" "$* gave: $out"; fi
+}
+
+# await 'what' 'pattern' command…: within 30 seconds the command prints what matches.
+await() {
+  local what=$1 pattern=$2 end=$((SECONDS + 30))
+  shift 2
+  until out=$(timeout 60 "$@" 2>&1) && [[ $out =~ $pattern ]]; do
+    if ((SECONDS > end)); then
+      report FAILED "$what" "$* gave at last: $out"
+      return
+    fi
+    sleep 0.2
+  done
+  report ok "$what"
+}
+
+# Nothing of this account's settings counts, and no proxy stands in the way.
+while read -r name; do unset "$name"; done < <(compgen -e | grep -i -e '^AWS_' -e '^http_proxy$' || true)
+export AWS_CONFIG_FILE=$work/none AWS_SHARED_CREDENTIALS_FILE=$work/none AWS_EC2_METADATA_DISABLED=true
+export AWS_PAGER='' AWS_DEFAULT_OUTPUT=json AWS_MAX_ATTEMPTS=1
+
+# A subscriber that keeps what it is sent: headers and body, a message per line.
+cat >"$work/subscriber.py" <<'PYTHON'
+import http.server, json, sys
+class Subscriber(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.send_response(200); self.send_header("Content-Length", "0"); self.end_headers()
+        with open(sys.argv[1] + "/received", "a") as file:
+            file.write(json.dumps({"type": self.headers["x-amz-sns-message-type"], "path": self.path, "body": body}) + "\n")
+    def log_message(self, *_): pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Subscriber)
+with open(sys.argv[1] + "/port", "w") as file: file.write(f"{server.server_port}\n")
+server.serve_forever()
+PYTHON
+touch "$work/received" "$work/port"
+python3 "$work/subscriber.py" "$work" &
+programs+=($!)
+
+build/errand local -addr 127.0.0.1:0 >"$work/local" 2>&1 &
+local_program=$!
+programs+=("$local_program")
+await 'errand local serves' 'What happens:' cat "$work/local"
+await 'the subscriber listens' '[0-9]' cat "$work/port"
+subscriber=http://127.0.0.1:$(cat "$work/port")
+
+# The commands that errand local prints, one per line, as they are printed.
+sed '/^What happens/,$d; s/^ *//' "$work/local" | sed ':join; /\\$/{N; s/ *\\\n */ /; b join}' >"$work/guide"
+url=$(grep -o -m 1 'http://127.0.0.1:[0-9]*' "$work/guide")
+export AWS_ENDPOINT_URL=$url AWS_REGION=eu-west-1 AWS_DEFAULT_REGION=eu-west-1 AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
+topic=$(grep -o 'arn:aws:sns:[^ ]*' "$work/guide")
+network='awsvpcConfiguration={subnets=[subnet-0123456789abcdef0]}'
+
+echo '- What errand local prints'
+# AWS_DEFAULT_REGION, since version 1 of the CLI does not read AWS_REGION.
+exports=$(grep '^export ' "$work/guide")
+try 'the exports lead the CLI here' "^$url eu-west-1 local local$" env -i bash -c \
+  "$exports; "'echo "$AWS_ENDPOINT_URL $AWS_DEFAULT_REGION $AWS_ACCESS_KEY_ID $AWS_SECRET_ACCESS_KEY"'
+task=
+while read -r command; do
+  command=${command//<task>/$task}
+  command=${command//http:\/\/127.0.0.1:8080/$subscriber}
+  try "${command:0:100}" '' bash -c "$command"
+  case $command in
+  *'lambda invoke'*nightly*)
+    if [[ $out =~ '"status":"STARTED"' ]]; then report ok 'it answers STARTED'; else report FAILED 'it answers STARTED' "$out"; fi
+    await 'the end of it is published' '"runId":"nightly-report-20261120T020000Z"[^}]*"status":"SUCCEEDED"' cat "$work/local"
+    ;;
+  *'invocation-type Event'*)
+    await 'the end of it is published' '"runId":"billing-daily-20261120T020000Z"[^}]*"status":"FAILED".*FATAL rate table is empty' cat "$work/local"
+    ;;
+  *list-tasks*)
+    if [[ $out == *task/sample/* ]]; then report ok 'it lists the run'; else report FAILED 'it lists the run' "$out"; fi
+    ;;
+  *filter-log-events*)
+    if [[ $out == *'all pages written'* ]]; then report ok 'it shows the log'; else report FAILED 'it shows the log' "$out"; fi
+    ;;
+  *run-task*) task=$(grep -o 'arn:aws:ecs:[^"]*:task/[^"]*' <<<"$out" | head -n 1) ;;
+  esac
+done < <(grep '^aws ' "$work/guide")
+
+echo '- ECS'
+cat >"$work/definition.json" <<JSON
+{"family": "two", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512",
+ "executionRoleArn": "arn:aws:iam::123456789012:role/execution", "containerDefinitions": [
+  {"name": "app", "image": "app", "essential": true, "stopTimeout": 2, "logConfiguration": {"logDriver": "awslogs", "options":
+    {"awslogs-group": "/ecs/two", "awslogs-region": "$AWS_REGION", "awslogs-stream-prefix": "p", "awslogs-create-group": "true"}}},
+  {"name": "sidecar", "image": "sidecar", "essential": false, "command": ["sleep", "600"], "stopTimeout": 2}]}
+JSON
+echo '{"containerOverrides": [{"name": "app", "command": ["sh", "-c", "echo one; echo two >&2; exec sleep 600"]}]}' >"$work/overrides.json"
+try 'register-task-definition' 'two:1' aws ecs register-task-definition --cli-input-json "file://$work/definition.json"
+try 'describe-task-definition' '^awslogs$' aws ecs describe-task-definition --task-definition two \
+  --query 'taskDefinition.containerDefinitions[0].logConfiguration.logDriver' --output text
+try 'list-task-definitions' 'two:1' aws ecs list-task-definitions --family-prefix two
+try 'create-cluster' 'cluster/more' aws ecs create-cluster --cluster-name more
+try 'describe-clusters' 'ACTIVE' aws ecs describe-clusters --clusters more
+try 'run-task --overrides file://' ':task/more/' aws ecs run-task --cluster more --task-definition two --started-by me/1 \
+  --launch-type FARGATE --network-configuration "$network" --overrides "file://$work/overrides.json" \
+  --client-token token-1 --query 'tasks[0].taskArn' --output text
+task=$out
+try 'the same client token gives the same task' "^$task$" aws ecs run-task --cluster more --task-definition two --started-by me/1 \
+  --launch-type FARGATE --network-configuration "$network" --overrides "file://$work/overrides.json" \
+  --client-token token-1 --query 'tasks[0].taskArn' --output text
+refuse 'the same token with other parameters is a ConflictException' 'ConflictException' aws ecs run-task --cluster more \
+  --task-definition two --launch-type FARGATE --network-configuration "$network" --client-token token-1
+try 'wait tasks-running' '^$' aws ecs wait tasks-running --cluster more --tasks "$task"
+try 'describe-tasks' 'RUNNING' aws ecs describe-tasks --cluster more --tasks "$task" --query 'tasks[0].lastStatus' --output text
+try 'list-tasks --started-by' "^$task$" aws ecs list-tasks --cluster more --started-by me/1 --query taskArns --output text
+try 'list-tasks --started-by, of somebody else' '^(None)?$' aws ecs list-tasks --cluster more --started-by me --query taskArns --output text
+try 'describe-tasks, of a task that is not there' 'MISSING' aws ecs describe-tasks --cluster more --tasks 00000000000000000000000000000000
+stream=p/app/${task##*/}
+await 'get-log-events' '^one[[:space:]]two$' aws logs get-log-events --log-group-name /ecs/two --log-stream-name "$stream" \
+  --query 'events[].message' --output text
+try 'stop-task --reason' 'STOPPED' aws ecs stop-task --cluster more --task "$task" --reason enough
+await 'the task stops' '^STOPPED.UserInitiated.enough.143$' aws ecs describe-tasks --cluster more --tasks "$task" \
+  --query 'tasks[0].[lastStatus, stopCode, stoppedReason, containers[0].exitCode]' --output text
+try 'wait tasks-stopped' '^$' aws ecs wait tasks-stopped --cluster more --tasks "$task"
+try 'create-service' 'ACTIVE' aws ecs create-service --cluster sample --service-name web --task-definition sample --launch-type FARGATE \
+  --network-configuration "$network" --desired-count 0
+try 'describe-services' 'task-definition/sample:1' aws ecs describe-services --cluster sample --services web
+try 'deregister-task-definition' 'INACTIVE' aws ecs deregister-task-definition --task-definition two:1
+
+echo '- CloudWatch Logs'
+try 'describe-log-groups' '/ecs/two' aws logs describe-log-groups --log-group-name-prefix /ecs/
+try 'describe-log-streams' "$stream" aws logs describe-log-streams --log-group-name /ecs/two --log-stream-name-prefix p/app
+try 'filter-log-events --filter-pattern' '^two$' aws logs filter-log-events --log-group-name /ecs/two --filter-pattern two \
+  --query 'events[].message' --output text
+refuse 'a stream that is not there is a ResourceNotFoundException' 'ResourceNotFoundException.*log stream' aws logs get-log-events \
+  --log-group-name /ecs/two --log-stream-name none
+
+echo '- Lambda'
+invoke() { # [options] payload: prints the function's answer, then the call's
+  aws lambda invoke --function-name launcher "${@:1:$#-1}" --payload "fileb://${*: -1}" "$work/answer" >"$work/call" || return
+  cat "$work/answer" && echo && cat "$work/call"
+}
+export -f invoke
+export work
+try 'list-functions' 'collector.*launcher' bash -c 'aws lambda list-functions --query "Functions[].FunctionName" --output text'
+for event in errand-job-event import-upload service-job; do
+  try "invoke with $event" '"status":"STARTED".*"StatusCode": 200' bash -c 'invoke "$0"' "events/launcher/$event.json"
+done
+await 'its run is published' '"runId":"import-[^}]*"status":"SUCCEEDED"' cat "$work/local"
+try 'invoke with a payload that is wrong' '"status":"REJECTED".*comand.*logLines.*launchType' bash -c 'invoke "$0"' events/launcher/misspelt.json
+try 'invoke --log-type Tail' 'LogResult' bash -c 'invoke --log-type Tail "$0"' events/launcher/misspelt.json
+try 'invoke the collector with a stop event' '^null' bash -c 'invoke --function-name collector "$0"' events/collector/other-stack.json
+echo '{"job": 1' >"$work/broken.json"
+refuse 'a payload that is not JSON is an InvalidRequestContentException' 'InvalidRequestContentException' bash -c 'invoke "$0"' "$work/broken.json"
+refuse 'an unknown function is a ResourceNotFoundException' 'ResourceNotFoundException.*function:none' aws lambda invoke --function-name none /dev/stdout
+
+echo '- SNS and EventBridge'
+await 'the subscriber is sent failures' 'billing-daily' grep -F '"type": "Notification"' "$work/received"
+try 'its filter keeps successes from it' '^0$' bash -c 'grep -c SUCCEEDED "$0" || true' "$work/received"
+try 'create-topic' ':more$' aws sns create-topic --name more --query TopicArn --output text
+more=$out
+try 'list-topics' ":more\".*$topic\".*$topic-text\"" bash -c 'aws sns list-topics | tr -d "\n"'
+try 'subscribe' "$more:" aws sns subscribe --topic-arn "$more" --protocol http --notification-endpoint "$subscriber/more" \
+  --attributes RawMessageDelivery=true --return-subscription-arn
+try 'list-subscriptions-by-topic' "$subscriber/more" aws sns list-subscriptions-by-topic --topic-arn "$more"
+try 'publish' 'MessageId' aws sns publish --topic-arn "$more" --subject hello --message 'grüß Gott' \
+  --message-attributes '{"outcome": {"DataType": "String", "StringValue": "failure"}}'
+await 'the message is delivered' '/more.*gr' grep -F '"path": "/more", "body": "gr' "$work/received"
+refuse 'publish to a topic that is not there is NotFound' 'NotFound' aws sns publish --topic-arn "$more-not" --message hello
+echo '[{"Source": "com.example.shop", "DetailType": "Errand Job", "Detail": "{\"job\": \"rebuild-index\"}"}]' >"$work/entries.json"
+try 'put-events' '"FailedEntryCount": 0' aws events put-events --entries "file://$work/entries.json"
+
+echo "- ECS's own errors"
+run=(aws ecs run-task --cluster sample --task-definition sample --launch-type FARGATE)
+refuse 'unknown cluster' 'ClusterNotFoundException' aws ecs run-task --cluster none --task-definition sample --network-configuration "$network"
+refuse 'unknown task definition' 'ClientException.*TaskDefinition not found' aws ecs run-task --cluster sample --task-definition none --network-configuration "$network"
+refuse 'inactive task definition' 'ClientException.*inactive' aws ecs run-task --cluster sample --task-definition two:1 --network-configuration "$network"
+refuse 'no network configuration' 'InvalidParameterException.*Network Configuration must be provided' "${run[@]}"
+refuse 'startedBy with characters that it does not take' 'InvalidParameterException.*startedBy' "${run[@]}" --network-configuration "$network" --started-by 'a b'
+refuse 'startedBy that is too long' 'InvalidParameterException.*startedBy' "${run[@]}" --network-configuration "$network" --started-by "$(printf 'x%.0s' {1..129})"
+printf '{"containerOverrides":[{"name":"app","command":["%s"]}]}' "$(printf 'x%.0s' {1..8192})" >"$work/long.json"
+refuse 'overrides over 8,192 characters' 'InvalidParameterException.*8192' "${run[@]}" --network-configuration "$network" --overrides "file://$work/long.json"
+refuse 'an override of a container that is not there' 'InvalidParameterException.*nobody' "${run[@]}" --network-configuration "$network" \
+  --overrides '{"containerOverrides":[{"name":"nobody"}]}'
+refuse 'more tasks than ECS starts at once' 'InvalidParameterException.*[Cc]ount' "${run[@]}" --network-configuration "$network" --count 11
+refuse 'stopping a task that is not there' 'InvalidParameterException.*not found' aws ecs stop-task --cluster sample --task 00000000000000000000000000000000
+refuse 'an ECS call that is not served' 'UnknownOperationException' aws ecs list-clusters
+refuse 'a CloudWatch Logs call that is not served' 'UnknownOperationException' aws logs describe-metric-filters
+refuse 'an SNS call that is not served' 'UnknownOperationException' aws sns list-platform-applications
+refuse 'a Lambda call that is not served' 'UnknownOperationException' aws lambda get-function --function-name launcher
+refuse 'an EventBridge call that is not served' 'UnknownOperationException' aws events list-rules
+refuse 'the services that are not served' 'UnknownOperationException.*GetCallerIdentity' aws sts get-caller-identity
+refuse '… whatever their protocol' 'UnknownOperationException.*schedules' aws scheduler list-schedules
+
+kill "$local_program"
+await 'errand local ends when it is told to' 'gone' bash -c "kill -0 $local_program 2>/dev/null || echo gone"
+
+echo "$passed passed, $failed failed"
+((failed == 0))
