@@ -61,12 +61,16 @@ func newECS(s *Server) *ecsService {
 		"DescribeServices":         serve(e.describeServices),
 		"DescribeTaskDefinition":   serve(e.describeTaskDefinition),
 		"DescribeTasks":            serve(e.describeTasks),
-		"ListTaskDefinitions":      serve(e.listTaskDefinitions),
-		"ListTasks":                serve(e.listTasks),
-		"RegisterTaskDefinition":   serve(e.registerTaskDefinition),
-		"RunTask":                  serve(e.runTask),
-		"StopTask":                 serve(e.stopTask),
-		"UpdateService":            serve(e.updateService),
+		"ExecuteCommand": serve(func(ctx context.Context, in *ecs.ExecuteCommandInput) (*ecs.ExecuteCommandOutput, error) {
+			return s.exec.executeCommand(ctx, in)
+		}),
+		"ListTaskDefinitions":    serve(e.listTaskDefinitions),
+		"ListTasks":              serve(e.listTasks),
+		"RegisterTaskDefinition": serve(e.registerTaskDefinition),
+		"RunTask":                serve(e.runTask),
+		"StopTask":               serve(e.stopTask),
+		"UpdateCluster":          serve(e.updateCluster),
+		"UpdateService":          serve(e.updateService),
 	}
 	_, _ = e.createCluster(s.ctx, &ecs.CreateClusterInput{}) // default
 	return e
@@ -384,6 +388,9 @@ func (e *ecsService) createCluster(_ context.Context, in *ecs.CreateClusterInput
 	if !ecsNames.MatchString(name) {
 		return nil, invalid("Cluster name contains invalid characters.")
 	}
+	if err := clusterConfiguration(in.Configuration); err != nil {
+		return nil, err
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.clusters[name] == nil {
@@ -393,6 +400,7 @@ func (e *ecsService) createCluster(_ context.Context, in *ecs.CreateClusterInput
 				ClusterName:                     new(name),
 				Status:                          new("ACTIVE"),
 				CapacityProviders:               append([]string{}, in.CapacityProviders...),
+				Configuration:                   in.Configuration,
 				DefaultCapacityProviderStrategy: append([]types.CapacityProviderStrategyItem{}, in.DefaultCapacityProviderStrategy...),
 				Settings:                        append([]types.ClusterSetting{{Name: types.ClusterSettingNameContainerInsights, Value: new("disabled")}}, in.Settings...),
 				Statistics:                      []types.KeyValuePair{},
@@ -420,6 +428,11 @@ func (c *cluster) describe() *types.Cluster {
 }
 
 func (e *ecsService) describeClusters(_ context.Context, in *ecs.DescribeClustersInput) (*ecs.DescribeClustersOutput, error) {
+	for _, field := range in.Include {
+		if err := oneOf("include", field, field.Values()); err != nil {
+			return nil, err
+		}
+	}
 	references := in.Clusters
 	if len(references) == 0 {
 		references = []string{"default"}
@@ -434,7 +447,11 @@ func (e *ecsService) describeClusters(_ context.Context, in *ecs.DescribeCluster
 			out.Failures = append(out.Failures, types.Failure{Arn: &arn, Reason: new("MISSING")})
 			continue
 		}
-		out.Clusters = append(out.Clusters, *c.describe())
+		described := c.describe()
+		if !slices.Contains(in.Include, types.ClusterFieldConfigurations) {
+			described.Configuration = nil
+		}
+		out.Clusters = append(out.Clusters, *described)
 	}
 	return out, nil
 }

@@ -1,9 +1,10 @@
 // Package localaws is an AWS endpoint in one process, for the machine that
 // errand is developed and tried on: as much of ECS, CloudWatch Logs, SNS,
-// EventBridge and Lambda as errand's main job needs, over HTTP on loopback, in
-// memory. RunTask really runs the container's command, as a process, and Lambda
-// really runs the built bootstrap programs. What it does not serve is answered
-// with UnknownOperationException.
+// EventBridge and Lambda as errand's main job needs, and of Systems Manager and
+// KMS what ECS Exec does, over HTTP on loopback, in memory. RunTask really runs
+// the container's command, as a process, ExecuteCommand another one in a
+// terminal, and Lambda really runs the built bootstrap programs. What it does
+// not serve is answered with UnknownOperationException.
 package localaws
 
 import (
@@ -44,11 +45,12 @@ type Options struct {
 type Occurrence struct {
 	At   time.Time
 	Kind Kind
-	// Subject is the task ARN, the log stream, the topic ARN or the function
-	// name that the occurrence is about.
+	// Subject is the task ARN, the log stream, the topic ARN, the function name
+	// or the session id that the occurrence is about.
 	Subject string
-	// Text is the task's new state, the log line, the message body or the line
-	// that the function wrote.
+	// Text is the task's new state, the log line, the message body, the line
+	// that the function wrote or what the session has come to: STARTED with its
+	// command, ENDED with the reason, or GONE with its container.
 	Text string
 }
 
@@ -61,6 +63,7 @@ const (
 	LogLine      Kind = "log"
 	Notification Kind = "notification"
 	FunctionLog  Kind = "function"
+	SessionState Kind = "session"
 )
 
 // Server is the endpoint. Its methods may be called at any time, from any
@@ -79,6 +82,8 @@ type Server struct {
 	calls  map[string]int
 
 	ecs    *ecsService
+	exec   *execService
+	kms    *kmsService
 	logs   *logsService
 	sns    *snsService
 	lambda *lambdaService
@@ -111,6 +116,8 @@ func Start(opts Options) (*Server, error) {
 	s := &Server{opts: opts, url: "http://" + listener.Addr().String(), calls: map[string]int{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.ecs = newECS(s)
+	s.exec = newExec(s)
+	s.kms = newKMS(s)
 	s.logs = newLogs(s)
 	s.sns = newSNS(s)
 	s.lambda = newLambda(s)
@@ -136,7 +143,7 @@ func loopback(addr string) error {
 // URL is what AWS_ENDPOINT_URL takes.
 func (s *Server) URL() string { return s.url }
 
-// Close stops every task and function and waits for them.
+// Close stops every task, session and function and waits for them.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	s.closed = true
@@ -219,6 +226,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case target != "":
 		service, name, _ := strings.Cut(target, ".")
 		s.serveJSON(w, r, service, name, body)
+	case strings.HasPrefix(r.URL.Path, channelPath):
+		s.exec.serveChannel(w, r)
 	case strings.HasPrefix(r.URL.Path, "/2015-03-31/"):
 		s.lambda.serve(w, r, body)
 	case strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"):
@@ -237,6 +246,10 @@ func (s *Server) serveJSON(w http.ResponseWriter, r *http.Request, service, name
 		op = s.logs.operations[name]
 	case "AWSEvents":
 		op = s.events.operations[name]
+	case "AmazonSSM":
+		op = s.exec.ssm[name]
+	case "TrentService":
+		op = s.kms.operations[name]
 	}
 	if op == nil {
 		writeJSONError(w, unknownOperation(service+"."+name))
@@ -273,6 +286,22 @@ func serve[In, Out any](method func(context.Context, *In) (*Out, error)) operati
 			return nil, err
 		}
 		return awsjson.Encode(out)
+	}
+}
+
+// serveDocument makes an operation of a method on types that encoding/json can
+// read and write, for services that have blobs or capitals in their JSON.
+func serveDocument[In, Out any](method func(context.Context, *In) (*Out, error)) operation {
+	return func(ctx context.Context, body []byte) ([]byte, error) {
+		in := new(In)
+		if err := json.Unmarshal(body, in); err != nil {
+			return nil, badRequest("SerializationException", "%v", err)
+		}
+		out, err := method(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(out)
 	}
 }
 

@@ -103,6 +103,8 @@ type task struct {
 	definition *definition
 	// stopping is closed when desiredStatus becomes STOPPED.
 	stopping chan struct{}
+	// gone has for each container a channel that is closed when it has stopped.
+	gone []chan struct{}
 	// changes has room for every change of the task, so that nobody waits for
 	// it while holding the lock.
 	changes chan change
@@ -161,7 +163,8 @@ func (e *ecsService) newTask(in *ecs.RunTaskInput, c *cluster, def *definition, 
 	given := overrides.ContainerOverrides
 	overrides.ContainerOverrides = []types.ContainerOverride{}
 	var cpu, memory int32
-	for _, d := range def.ContainerDefinitions {
+	for i, d := range def.ContainerDefinitions {
+		t.gone = append(t.gone, make(chan struct{}))
 		t.Containers = append(t.Containers, types.Container{
 			ContainerArn:      new(e.server.arn("ecs", "container/"+*c.ClusterName+"/"+id+"/"+newUUID())),
 			TaskArn:           &arn,
@@ -173,6 +176,7 @@ func (e *ecsService) newTask(in *ecs.RunTaskInput, c *cluster, def *definition, 
 			Memory:            units(d.Memory),
 			MemoryReservation: units(d.MemoryReservation),
 		})
+		t.setExecAgent(i, "PENDING")
 		cpu += d.Cpu
 		if limit := cmp.Or(d.Memory, d.MemoryReservation); limit != nil {
 			memory += *limit
@@ -370,6 +374,7 @@ func (t *task) run() {
 			t.PullStartedAt, t.PullStoppedAt, t.StartedAt = &pending, new(time.Now()), new(time.Now())
 			for i := range t.Containers {
 				t.Containers[i].LastStatus = new("RUNNING")
+				t.setExecAgent(i, "RUNNING")
 			}
 		})
 	}
@@ -470,19 +475,25 @@ func (t *task) containers() []*container {
 			command = override.Command
 		}
 		c.argv = slices.Concat(d.EntryPoint, command)
-		// Of our own environment a program gets only what hardly any can run
-		// without.
-		for _, name := range []string{"PATH", "HOME"} {
-			if value, ok := os.LookupEnv(name); ok {
-				c.env = append(c.env, name+"="+value)
-			}
-		}
-		for _, pair := range slices.Concat(d.Environment, override.Environment) {
-			c.env = append(c.env, deref(pair.Name)+"="+deref(pair.Value))
-		}
+		c.env = t.environment(i)
 		all = append(all, c)
 	}
 	return all
+}
+
+// environment is that of the i-th container. Of our own environment a program
+// gets only what hardly any can run without.
+func (t *task) environment(i int) []string {
+	var env []string
+	for _, name := range []string{"PATH", "HOME"} {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	for _, pair := range slices.Concat(t.definition.ContainerDefinitions[i].Environment, t.Overrides.ContainerOverrides[i].Environment) {
+		env = append(env, deref(pair.Name)+"="+deref(pair.Value))
+	}
+	return env
 }
 
 // openLog prepares the log driver.
@@ -677,6 +688,8 @@ func (c *container) supervise() {
 // one. The lock must be held.
 func (c *container) stopped() {
 	t := c.task
+	close(t.gone[c.index])
+	t.setExecAgent(c.index, "STOPPED")
 	shown := &t.Containers[c.index]
 	shown.LastStatus = new("STOPPED")
 	code := exitCode(c.process.ProcessState)
