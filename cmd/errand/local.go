@@ -29,6 +29,9 @@ In another terminal:
   aws lambda invoke --function-name launcher --invocation-type Event \
     --payload fileb://events/launcher/failing-job.json /dev/stdout
 
+  # … and by an event
+  aws events put-events --entries file://events/put-events.json
+
   # look at its task and its log
   aws ecs list-tasks --cluster {cluster} --started-by errand/local/nightly-report --desired-status STOPPED
   aws logs filter-log-events --log-group-name /ecs/sample --log-stream-name-prefix ecs/app/

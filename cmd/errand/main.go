@@ -41,7 +41,9 @@ func realMain(ctx context.Context, args []string, out io.Writer) error {
 	functions := flags.String("functions", "build", "folder of the built functions: <folder>/launcher/bootstrap, …")
 	template := flags.String("template", "template.yaml", "SAM template, whose rule decides which events reach the collector")
 	addr := flags.String("addr", "127.0.0.1:4599", "loopback address to serve on (local)")
-	if err := flags.Parse(args[1:]); err != nil {
+	if err := flags.Parse(args[1:]); errors.Is(err, flag.ErrHelp) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	w := world{functions: *functions, template: *template, screen: newScreen(out), pace: time.Second}

@@ -34,6 +34,9 @@ const (
 	definition = "sample"
 	logGroup   = "/ecs/sample"
 	subnet     = "subnet-0123456789abcdef0"
+	// eventSource is the source whose events start jobs, as the template's
+	// parameter JobEventSource says.
+	eventSource = "com.example.shop"
 )
 
 // world is the embedded endpoint with the local stack in it.
@@ -45,6 +48,8 @@ type world struct {
 	server *localaws.Server
 	cfg    aws.Config
 	topics struct{ json, text string }
+
+	clusterARN string
 }
 
 // start serves AWS on addr and deploys the local stack.
@@ -71,12 +76,19 @@ func (w *world) start(ctx context.Context, addr, region, account string) error {
 	if err := w.topic(ctx, "results-text", &w.topics.text); err != nil {
 		return err
 	}
-	w.deploy()
-	if err := w.server.AddRule(localaws.Rule{Name: "task-stopped", Pattern: pattern, Function: "collector"}); err != nil {
+	out, err := ecs.NewFromConfig(w.cfg).CreateCluster(ctx, &ecs.CreateClusterInput{ClusterName: aws.String(cluster)})
+	if err != nil {
 		return err
 	}
-	if err := w.cluster(ctx, cluster); err != nil {
-		return err
+	w.clusterARN = aws.ToString(out.Cluster.ClusterArn)
+	w.deploy()
+	for _, rule := range []localaws.Rule{
+		{Name: "task-stopped", Pattern: pattern, Function: "collector"},
+		{Name: "job-events", Pattern: []byte(`{"source": ["` + eventSource + `"], "detail-type": ["` + job.DetailType + `"]}`), Function: "launcher"},
+	} {
+		if err := w.server.AddRule(rule); err != nil {
+			return err
+		}
 	}
 	if _, err := cloudwatchlogs.NewFromConfig(w.cfg).CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String(logGroup)}); err != nil {
 		return err
@@ -94,7 +106,7 @@ func (w *world) deploy() {
 	common := map[string]string{
 		"STARTED_BY_PREFIX": "errand/" + stack + "/", "TOPIC_ARN": w.topics.json, "TEXT_TOPIC_ARN": w.topics.text,
 	}
-	launcher := map[string]string{"CLUSTER": cluster, "TASK_DEFINITION": definition, "SUBNETS": subnet}
+	launcher := map[string]string{"CLUSTER": w.clusterARN, "TASK_DEFINITION": definition, "SUBNETS": subnet}
 	for name, value := range common {
 		launcher[name] = value
 	}

@@ -30,7 +30,7 @@ type Problem struct {
 
 func (p Problem) String() string {
 	if p.Path == "" {
-		return p.Text
+		return "the payload " + p.Text
 	}
 	return p.Path + ": " + p.Text
 }
@@ -74,7 +74,7 @@ func (d *decoder) bad(path, format string, args ...any) {
 
 func (d *decoder) document(data []byte, out any) {
 	if !utf8.Valid(data) {
-		d.bad("", "not valid UTF-8")
+		d.bad("", "is not valid UTF-8")
 		return
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -88,7 +88,7 @@ func (d *decoder) document(data []byte, out any) {
 		}
 	}
 	if err != nil {
-		d.problems = []Problem{{"", "not valid JSON: " + explain(err, data, dec.InputOffset())}}
+		d.problems = []Problem{{"", "is not valid JSON: " + explain(err, data, dec.InputOffset())}}
 		return
 	}
 	d.value("", tree, reflect.ValueOf(out).Elem())
@@ -156,7 +156,13 @@ func (d *decoder) parse(dec *json.Decoder, path string, depth int) (any, error) 
 	return token, nil
 }
 
+// maxName bounds the names that are quoted, which may be anything.
+const maxName = 64
+
 func member(path, name string) string {
+	if len(name) > maxName {
+		name = strings.ToValidUTF8(name[:maxName], "") + "…"
+	}
 	if path == "" {
 		return name
 	}
@@ -173,7 +179,7 @@ func (d *decoder) value(path string, tree any, v reflect.Value) {
 		// A field that is null says nothing, and in a payload it is mostly a
 		// variable that somebody expected to be set.
 		if d.strict && path == "" {
-			d.bad("", "the payload is null")
+			d.bad("", "is null")
 		} else if d.strict {
 			d.bad(path, "is null; leave the field out instead")
 		}
@@ -239,7 +245,7 @@ func (d *decoder) value(path string, tree any, v reflect.Value) {
 		}
 		n, err := strconv.ParseInt(number.String(), 10, v.Type().Bits())
 		if err != nil {
-			d.bad(path, "%s is not an integer in range", number)
+			d.bad(path, "must be an integer of %d bits, is %.40s", v.Type().Bits(), number)
 			return
 		}
 		v.SetInt(n)

@@ -72,15 +72,40 @@ func Decode(raw []byte) (Payload, string, error) {
 	if problem != "" {
 		return p, eventID, Invalid{problem}
 	}
+	problems := decode(payload, &p, p.check)
+	if problems == nil {
+		return p, eventID, nil
+	}
+	if slices.ContainsFunc(problems, func(text string) bool { return strings.HasPrefix(text, "command") }) {
+		p.Command = nil // half of a command is worse than none
+	}
+	return p, eventID, problems
+}
+
+// maxProblems bounds a refusal that people have to read.
+const maxProblems = 50
+
+// decode reads a payload into p and adds what check finds in it.
+func decode(payload []byte, p any, check func() []string) Invalid {
 	var problems Invalid
-	for _, bad := range awsjson.Decode(payload, &p) {
+	told := map[string]bool{}
+	for _, bad := range awsjson.Decode(payload, p) {
 		problems = append(problems, bad.String())
+		told[bad.Path] = true
 	}
-	problems = append(problems, p.check()...)
-	if problems != nil {
-		return p, eventID, problems
+	if told[""] { // nothing was read
+		return problems
 	}
-	return p, eventID, nil
+	for _, text := range check() {
+		// A field with another problem is not missing as well.
+		if path, _, _ := strings.Cut(text, ": "); !told[path] {
+			problems = append(problems, text)
+		}
+	}
+	if more := len(problems) - maxProblems; more > 0 {
+		problems = append(problems[:maxProblems], fmt.Sprintf("and %d more", more))
+	}
+	return problems
 }
 
 // unwrap takes the payload out of an EventBridge event.
@@ -110,6 +135,7 @@ func unwrap(raw []byte) (payload []byte, eventID, problem string) {
 var (
 	jobName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 	runID   = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,128}$`)
+	ecsName = regexp.MustCompile(`^[A-Za-z0-9_:/.-]+$`)
 )
 
 // checkRun returns what is wrong with what says which run it is and what is
@@ -142,6 +168,16 @@ func (p *Payload) check() []string {
 
 	if p.Command != nil && len(p.Command) == 0 {
 		bad("command: is empty; leave it out to run the container's own command")
+	}
+	for i, word := range p.Command {
+		if strings.ContainsRune(word, 0) {
+			bad("command[%d]: has a NUL character, which no program can be given", i)
+		}
+	}
+	for _, field := range []struct{ name, value string }{{"taskDefinition", p.TaskDefinition}, {"service", p.Service}, {"cluster", p.Cluster}} {
+		if field.value != "" && !ecsName.MatchString(field.value) {
+			bad("%s: %q is neither a name nor an ARN", field.name, field.value)
+		}
 	}
 	if p.Service != "" && p.TaskDefinition != "" {
 		bad("service: excludes taskDefinition, since the service's own is taken; give one of the two")

@@ -3,6 +3,7 @@
 package launch
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
@@ -111,13 +113,25 @@ func (l *Launcher) Handle(ctx context.Context, raw json.RawMessage) (Answer, err
 	}
 	answer.Status, answer.Reason = string(status), err.Error()
 	log.ErrorContext(ctx, "task not started", "status", status, "error", err)
-	if run.Cluster == "" {
-		run.Cluster = l.cfg.Cluster
-	}
+	run.Cluster = l.clusterARN(run)
 	if err := l.results.Publish(ctx, run.NotStarted(status, answer.Reason)); err != nil {
 		return Answer{}, err
 	}
 	return answer, nil
+}
+
+// clusterARN is the run's cluster in the form that the results of tasks have, so
+// that the same filters match: by the ARN of the stack's cluster or of the task
+// definition, if one is known.
+func (l *Launcher) clusterARN(run job.Run) string {
+	name := cmp.Or(run.Cluster, l.cfg.Cluster)
+	for _, known := range []string{name, l.cfg.Cluster, run.TaskDefinition} {
+		if a, err := arn.Parse(known); err == nil {
+			a.Resource = "cluster/" + path.Base(name)
+			return a.String()
+		}
+	}
+	return name
 }
 
 // start plans the run and asks ECS for it until ECS answers for good or the
@@ -209,7 +223,7 @@ func (l *Launcher) runTask(ctx context.Context, in *ecs.RunTaskInput) (string, e
 		return conflict.ResourceIds[0], nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("ECS would not run %s: %w", path.Base(aws.ToString(in.TaskDefinition)), plain(err))
+		return "", fmt.Errorf("ECS would not run %s in cluster %s: %w", path.Base(aws.ToString(in.TaskDefinition)), path.Base(aws.ToString(in.Cluster)), plain(err))
 	}
 	if len(out.Tasks) > 0 {
 		return aws.ToString(out.Tasks[0].TaskArn), nil

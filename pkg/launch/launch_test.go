@@ -43,7 +43,7 @@ func start(t *testing.T, change ...func(*launch.Config)) *stack {
 	}
 	t.Cleanup(func() { _ = server.Close() })
 	s := &stack{Server: server, cfg: launch.Config{
-		Cluster: "jobs", TaskDefinition: "sample", Subnets: []string{"subnet-1"}, AssignPublicIP: "DISABLED",
+		Cluster: "arn:aws:ecs:eu-west-1:123456789012:cluster/jobs", TaskDefinition: "sample", Subnets: []string{"subnet-1"}, AssignPublicIP: "DISABLED",
 		LaunchType: "FARGATE", StartedByPrefix: "errand/jobs/", Backoff: time.Millisecond,
 	}}
 	for _, f := range change {
@@ -277,15 +277,15 @@ func TestRefusals(t *testing.T) {
 		},
 		{
 			name: "a service that does not exist", payload: `{"job": "j", "service": "web"}`,
-			status: result.Rejected, reason: []string{"service: cluster jobs has no service web"},
+			status: result.Rejected, reason: []string{"has no service web"},
 		},
 		{
 			name: "a task definition that does not exist", payload: `{"job": "j", "taskDefinition": "nope"}`,
-			status: result.LaunchFailed, reason: []string{"ECS does not show task definition nope: ClientException"},
+			status: result.LaunchFailed, reason: []string{"ECS does not show task definition nope, check", "ClientException"},
 		},
 		{
 			name: "a cluster that does not exist", payload: `{"job": "j", "cluster": "nope"}`,
-			status: result.LaunchFailed, reason: []string{"ECS would not run sample:1: ClusterNotFoundException"},
+			status: result.LaunchFailed, reason: []string{"ECS would not run sample:1 in cluster nope: ClusterNotFoundException"},
 		},
 		{
 			name: "no permission", payload: `{"job": "j"}`,
@@ -318,7 +318,7 @@ func TestRefusals(t *testing.T) {
 			if len(messages) != 1 {
 				t.Fatalf("%d messages published", len(messages))
 			}
-			var published struct{ Job, RunID, Status, Reason, Method string }
+			var published struct{ Job, RunID, Status, Reason, Method, Cluster string }
 			if err := json.Unmarshal([]byte(messages[0].Body), &published); err != nil {
 				t.Fatal(err)
 			}
@@ -332,6 +332,9 @@ func TestRefusals(t *testing.T) {
 				if !strings.Contains(answer.Reason, want) {
 					t.Errorf("reason %q, want %q in it", answer.Reason, want)
 				}
+			}
+			if want := "arn:aws:ecs:eu-west-1:123456789012:cluster/jobs"; published.Cluster != want && !strings.Contains(tc.payload, `"cluster"`) {
+				t.Errorf("cluster %s, want %s as in the results of tasks", published.Cluster, want)
 			}
 			if answer.TaskARN != "" || len(s.started(t, "j")) > 0 {
 				t.Error("a task was started")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -45,7 +46,7 @@ func (l *Launcher) plan(ctx context.Context, run *job.Run) (*ecs.RunTaskInput, e
 	}
 	out, err := l.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &source.TaskDefinition})
 	if err != nil {
-		return nil, fmt.Errorf("ECS does not show task definition %s: %w", source.TaskDefinition, plain(err))
+		return nil, fmt.Errorf("ECS does not show task definition %s, check that it has an active revision in this account and Region: %w", source.TaskDefinition, plain(err))
 	}
 	if out.TaskDefinition == nil || out.TaskDefinition.TaskDefinitionArn == nil {
 		return nil, fmt.Errorf("ECS does not show task definition %s: its answer has none", source.TaskDefinition)
@@ -88,14 +89,14 @@ type Deployed struct {
 func (l *Launcher) service(ctx context.Context, cluster, name string) (Deployed, error) {
 	out, err := l.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &cluster, Services: []string{name}})
 	if err != nil {
-		return Deployed{}, fmt.Errorf("ECS does not show service %s in cluster %s: %w", name, cluster, plain(err))
+		return Deployed{}, fmt.Errorf("ECS does not show service %s in cluster %s: %w", name, path.Base(cluster), plain(err))
 	}
 	if len(out.Services) == 0 {
-		return Deployed{}, rejection(fmt.Sprintf("service: cluster %s has no service %s", cluster, name))
+		return Deployed{}, rejection(fmt.Sprintf("service: cluster %s has no service %s", path.Base(cluster), name))
 	}
 	s := out.Services[0]
 	if status := aws.ToString(s.Status); status != "" && status != "ACTIVE" {
-		return Deployed{}, rejection(fmt.Sprintf("service: %s in cluster %s is %s; it must be ACTIVE", name, cluster, status))
+		return Deployed{}, rejection(fmt.Sprintf("service: %s in cluster %s is %s; it must be ACTIVE", name, path.Base(cluster), status))
 	}
 	d := Deployed{
 		Service: name, TaskDefinition: aws.ToString(s.TaskDefinition), LaunchType: s.LaunchType,
@@ -110,7 +111,7 @@ func (l *Launcher) service(ctx context.Context, cluster, name string) (Deployed,
 		}
 	}
 	if d.TaskDefinition == "" {
-		return Deployed{}, rejection(fmt.Sprintf("service: %s in cluster %s has no task definition deployed", name, cluster))
+		return Deployed{}, rejection(fmt.Sprintf("service: %s in cluster %s has no task definition deployed", name, path.Base(cluster)))
 	}
 	return d, nil
 }

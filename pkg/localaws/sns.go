@@ -457,7 +457,11 @@ func (n *snsService) publish(form url.Values) (any, error) {
 	}
 	n.mu.Unlock()
 	n.published.add(m)
-	n.server.watch(Notification, m.TopicARN, m.Body)
+	text := m.Body
+	if m.Subject != "" {
+		text = "Subject: " + m.Subject + "\n\n" + text
+	}
+	n.server.watch(Notification, m.TopicARN, text)
 	for _, d := range due {
 		n.server.background(func() { n.deliver(d) })
 	}

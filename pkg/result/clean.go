@@ -39,8 +39,9 @@ func clean(line string) string {
 		}
 		r, size := utf8.DecodeRuneInString(line)
 		line = line[size:]
-		// U+FFFE and U+FFFF are not allowed in SQS messages.
-		if r == '\t' || !unicode.IsControl(r) && r != 0xFFFE && r != 0xFFFF {
+		// U+FFFE and U+FFFF are not allowed in SQS messages. The controls of
+		// writing direction can hide text.
+		if r == '\t' || !unicode.IsControl(r) && !unicode.Is(unicode.Bidi_Control, r) && r != 0xFFFE && r != 0xFFFF {
 			cleaned.WriteRune(r) // U+FFFD for what is not UTF-8
 		}
 	}

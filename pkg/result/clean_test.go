@@ -29,6 +29,7 @@ func TestClean(t *testing.T) {
 		{"control characters", "a\x00b\x07c\x7fd\u0085e", "abcde"},
 		{"invalid UTF-8", "a\xffb\xc3", "a\uFFFDb\uFFFD"},
 		{"not allowed in SQS", "a\uFFFEb\uFFFF", "ab"},
+		{"text that runs backwards", "abc\u202Edef\u2066", "abcdef"},
 		{"other languages", "夜間バッチ 🚀", "夜間バッチ 🚀"},
 		{"a progress bar", "10%\r50%\r100%\r", "100%"},
 		{"a progress bar that wipes itself out", "ERROR quota exceeded\r\x1b[K", "ERROR quota exceeded"},

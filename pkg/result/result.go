@@ -264,7 +264,9 @@ func (r Result) bounded() Result {
 	} {
 		*field = head(*field, maxName)
 	}
-	r.Reason = head(r.Reason, maxReason)
+	// They may quote what somebody typed, escapes and all.
+	r.Reason = head(Clean(strings.ReplaceAll(r.Reason, "\n", " ")), maxReason)
+	r.StoppedReason = Clean(strings.ReplaceAll(r.StoppedReason, "\n", " "))
 	if r.Log != nil && len(r.Log.Note) > maxName {
 		log := *r.Log
 		log.Note = head(log.Note, maxName)

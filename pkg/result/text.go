@@ -26,6 +26,10 @@ func (r Result) Subject() string {
 		if _, cause, ok := strings.Cut(what, ": "); ok {
 			what = cause
 		}
+		// The container runtime's own introductions.
+		if _, cause, ok := strings.Cut(what, "unable to start container process: "); ok {
+			what = strings.TrimSuffix(cause, ": unknown")
+		}
 	case Succeeded, Failed:
 		// The code and, in brackets, what it means in a word or two.
 		if _, code, ok := strings.Cut(what, " code "); ok {
@@ -136,6 +140,9 @@ func (r Result) logSentence() string {
 		return ""
 	case LogEmpty:
 		sentence = "The log is empty: the command wrote nothing"
+		if r.Status == StartFailed {
+			sentence = "The log is empty: the container did not start"
+		}
 	case LogMissing:
 		sentence = "There is no log: " + r.Log.Note
 		if r.Status == StartFailed {
@@ -272,6 +279,9 @@ func stamp(t time.Time) string { return t.UTC().Format("Mon 2006-01-02 15:04:05 
 
 // duration is short: 0.4s, 37s, 6m37s, 2h5m.
 func duration(d time.Duration) string {
+	if d < 50*time.Millisecond {
+		return "<0.1s"
+	}
 	if d < 9950*time.Millisecond {
 		return strings.TrimSuffix(fmt.Sprintf("%.1f", d.Seconds()), ".0") + "s"
 	}
