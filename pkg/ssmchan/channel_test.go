@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -201,8 +202,11 @@ func TestRun(t *testing.T) {
 					p.Errorf("handshake response %+v", a)
 				}
 				p.ackInput(0)
+				p.c.Interrupt() // has to wait for the end of the handshake
 				p.stream(1, ssmchan.PayloadHandshakeComplete, complete)
 				p.wantAck(1)
+				p.input(1, ssmchan.PayloadOutput)
+				p.ackInput(1)
 				p.output(2, "a")
 				p.closed("")
 			},
@@ -477,6 +481,11 @@ func TestInterrupt(t *testing.T) {
 		if got := p.input(1, ssmchan.PayloadOutput); string(got) != "\x03" {
 			p.Errorf("typed %q", got)
 		}
+		for range 3 { // only the oldest
+			if f := p.next(); f.Sequence != 0 {
+				p.Errorf("input %d comes again", f.Sequence)
+			}
+		}
 		p.ackInput(0)
 		p.ackInput(0)
 		for range 2 { // now the second is the oldest
@@ -490,9 +499,10 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
+// TestPing has a command that is silent for longer than it may take to begin.
 func TestPing(t *testing.T) {
 	t.Parallel()
-	pings := make(chan struct{}, 3)
+	pings := make(chan struct{}, 10)
 	accept := websocket.AcceptOptions{OnPingReceived: func(context.Context, []byte) bool {
 		select {
 		case pings <- struct{}{}:
@@ -501,8 +511,9 @@ func TestPing(t *testing.T) {
 		return true
 	}}
 	g := (&gateway{accept: accept, script: func(p *peer) {
+		p.output(0, "a")
 		reading := p.conn.CloseRead(p.ctx) // answers them
-		for range 3 {
+		for range cap(pings) {
 			select {
 			case <-pings:
 			case <-reading.Done():
@@ -512,7 +523,7 @@ func TestPing(t *testing.T) {
 		p.closed("")
 		<-reading.Done()
 	}}).start(t)
-	if _, err := g.run(t.Context(), ssmchan.Options{Ping: time.Millisecond, Pong: patience}, &bytes.Buffer{}); err != nil {
+	if _, err := g.run(t.Context(), ssmchan.Options{Ping: 150 * time.Millisecond, Pong: patience, FirstFrame: time.Second}, &bytes.Buffer{}); err != nil {
 		t.Error(err)
 	}
 }
@@ -562,7 +573,7 @@ func TestSlowSink(t *testing.T) {
 func TestBusyReader(t *testing.T) {
 	t.Parallel()
 	const fit = 4096 + 2
-	full, pings := make(chan struct{}), make(chan struct{}, 3)
+	full, pings := make(chan struct{}), make(chan struct{}, 2)
 	accept := websocket.AcceptOptions{OnPingReceived: func(context.Context, []byte) bool {
 		select {
 		case <-full:
@@ -582,7 +593,7 @@ func TestBusyReader(t *testing.T) {
 		p.gone()
 	}}).start(t)
 	_, err := g.run(t.Context(), ssmchan.Options{Ping: time.Millisecond, Pong: 500 * time.Millisecond}, writer(func([]byte) (int, error) {
-		for range cap(pings) { // each was sent because the one before it had no answer
+		for range cap(pings) { // the second is sent when the first had no answer
 			<-pings
 		}
 		return 0, errCause
@@ -592,16 +603,43 @@ func TestBusyReader(t *testing.T) {
 	}
 }
 
+// TestPongless has a gateway that answers no ping, but sends: it is alive.
+func TestPongless(t *testing.T) {
+	t.Parallel()
+	pings := make(chan struct{}, 2)
+	accept := websocket.AcceptOptions{OnPingReceived: func(context.Context, []byte) bool {
+		select {
+		case pings <- struct{}{}:
+		default:
+		}
+		return false
+	}}
+	g := (&gateway{accept: accept, script: func(p *peer) {
+		for n := int64(0); len(pings) < cap(pings); n++ {
+			p.output(n, "x")
+		}
+		p.closed("")
+	}}).start(t)
+	if _, err := g.run(t.Context(), ssmchan.Options{Ping: time.Millisecond, Pong: 500 * time.Millisecond}, &bytes.Buffer{}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestSinkFails(t *testing.T) {
 	t.Parallel()
-	for _, reason := range []string{"before the end", "at the end"} {
-		t.Run(reason, func(t *testing.T) {
+	for _, when := range []string{"before the end", "at the end", "with much behind it"} {
+		t.Run(when, func(t *testing.T) {
 			t.Parallel()
 			sent := make(chan struct{})
 			g := (&gateway{script: func(p *peer) {
+				if when == "with much behind it" { // more than is queued
+					for n := range int64(5000) {
+						p.output(n+1, "x")
+					}
+				}
 				p.output(0, "a")
-				p.output(1, "b")
-				if reason == "at the end" {
+				if when == "at the end" {
+					p.output(1, "b")
 					p.closed("")
 				}
 				close(sent)
@@ -611,6 +649,9 @@ func TestSinkFails(t *testing.T) {
 			_, err := g.run(t.Context(), ssmchan.Options{}, writer(func([]byte) (int, error) {
 				writes++
 				<-sent
+				for range 20_000 {
+					runtime.Gosched() // so that the end is most likely read
+				}
 				return 0, errCause
 			}))
 			if !errors.Is(err, errCause) || writes != 1 {

@@ -89,19 +89,25 @@ func (c *Channel) handshake(ctx context.Context, payload []byte) error {
 		}
 		response.ProcessedClientActions = append(response.ProcessedClientActions, done)
 	}
-	answer, err := json.Marshal(response)
-	if err != nil {
-		return err
-	}
 	if c.refused != nil {
 		c.timer.Reset(c.o.Refusal)
+	}
+	return c.answer(PayloadHandshakeResponse, response, keys)
+}
+
+// answer sends the agent JSON, which is not encrypted, and uses new keys from
+// then on.
+func (c *Channel) answer(t PayloadType, v any, keys *keys) error {
+	payload, err := json.Marshal(v)
+	if err != nil {
+		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if keys != nil {
 		c.keys = keys
 	}
-	c.input(PayloadHandshakeResponse, answer)
+	c.input(t, payload)
 	return nil
 }
 
@@ -144,14 +150,7 @@ func (c *Channel) challenge(payload []byte) error {
 	if err != nil {
 		return err
 	}
-	answer, err := json.Marshal(challenge{c.keys.encrypt(secret)})
-	if err != nil {
-		return err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.input(PayloadChallengeResponse, answer)
-	return nil
+	return c.answer(PayloadChallengeResponse, challenge{c.keys.encrypt(secret)}, nil)
 }
 
 // keys are those of an encrypted session, one for each direction. A payload is
@@ -164,27 +163,17 @@ func newKeys(key []byte) (*keys, error) {
 	if len(key) != 64 {
 		return nil, fmt.Errorf("%w: a data key of %d bytes, not 64", ErrKMS, len(key))
 	}
-	agent, err := aead(key[:32])
-	if err != nil {
-		return nil, err
+	var halves [2]cipher.AEAD
+	for i, half := range [][]byte{key[:32], key[32:]} {
+		block, err := aes.NewCipher(half)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrKMS, err)
+		}
+		if halves[i], err = cipher.NewGCMWithRandomNonce(block); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrKMS, err)
+		}
 	}
-	client, err := aead(key[32:])
-	if err != nil {
-		return nil, err
-	}
-	return &keys{agent: agent, client: client}, nil
-}
-
-func aead(key []byte) (cipher.AEAD, error) {
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrKMS, err)
-	}
-	a, err := cipher.NewGCMWithRandomNonce(block)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrKMS, err)
-	}
-	return a, nil
+	return &keys{agent: halves[0], client: halves[1]}, nil
 }
 
 func (k *keys) encrypt(plain []byte) []byte {
