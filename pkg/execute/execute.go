@@ -180,8 +180,12 @@ func variables(p job.ExecPayload, run job.Run) []execwrap.Variable {
 func (x *Executor) open(ctx context.Context, p job.ExecPayload, command string) (target, types.Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, x.cfg.AgentTime)
 	defer cancel()
+	var why error // of the try before
 	for backoff := x.cfg.Retry; ; backoff *= 2 {
 		where, err := x.find(ctx, p)
+		if err != nil && ctx.Err() != nil && why != nil {
+			return where, types.Session{}, why
+		}
 		if err == nil {
 			var out *ecs.ExecuteCommandOutput
 			out, err = x.ecs.ExecuteCommand(ctx, &ecs.ExecuteCommandInput{
@@ -202,6 +206,7 @@ func (x *Executor) open(ctx context.Context, p job.ExecPayload, command string) 
 		if !mayPass(err) || wait(ctx, backoff) != nil {
 			return where, types.Session{}, err
 		}
+		why = err
 		x.log.WarnContext(ctx, "trying again", "error", err)
 	}
 }
@@ -308,6 +313,7 @@ func (x *Executor) afterwards(ctx context.Context, c *command, session types.Ses
 	if c.decoder.Ended() {
 		return
 	}
+	_ = c.decoder.Flush() // the tail takes everything
 	if task, err := x.look(ctx, c.task); err == nil {
 		c.task = task
 	}
@@ -387,7 +393,7 @@ func because(t taskevent.Task) string {
 
 // cause is why the channel ended, for people.
 func (c *command) cause() string {
-	if reason := c.channel.Reason; reason != "" {
+	if reason := c.channel.Reason; reason != "" && c.err == nil {
 		return advise(reason)
 	}
 	if c.err != nil {

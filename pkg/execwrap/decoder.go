@@ -102,6 +102,17 @@ func (d *Decoder) pass() error {
 	return err
 }
 
+// Flush passes on what was kept back, when there is no more to come and the
+// command's end was not seen.
+func (d *Decoder) Flush() error {
+	if !d.begun || d.ended {
+		return nil
+	}
+	rest, _, _ := bytes.Cut(d.pending, []byte("\n"+d.mark))
+	d.pending = nil
+	return d.emit(rest)
+}
+
 // emit undoes the terminal's CR LF.
 func (d *Decoder) emit(b []byte) error {
 	if len(b) == 0 {
