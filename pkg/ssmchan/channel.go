@@ -146,8 +146,8 @@ func (c *Channel) Run(ctx context.Context, sink io.Writer) (Result, error) {
 	defer c.timer.Stop()
 
 	var wg sync.WaitGroup
-	wg.Go(func() { cancel(c.send(ctx, conn)) })
-	wg.Go(func() { cancel(c.ping(ctx, conn)) })
+	wg.Go(func() { c.send(ctx, conn) })
+	wg.Go(func() { c.ping(ctx, conn, cancel) })
 	wg.Go(func() {
 		defer close(c.queue)
 		cancel(c.read(ctx, conn))
@@ -320,9 +320,10 @@ func (c *Channel) output(ctx context.Context, conn *websocket.Conn, f Frame) err
 			return err
 		}
 		a := Frame{Type: TypeAcknowledge, Created: time.Now(), Flags: FlagSYN | FlagFIN, ID: NewUUID(), Payload: payload}
-		if err := conn.Write(ctx, websocket.MessageBinary, a.Append(nil)); err != nil {
-			return fmt.Errorf("%w: %w", ErrConnectionLost, err)
-		}
+		// A gateway that has left takes nothing more, but what it sent before,
+		// perhaps channel_closed, is still to be read. So reading alone decides
+		// when the connection is lost.
+		_ = conn.Write(ctx, websocket.MessageBinary, a.Append(nil))
 	}
 	c.steps.Add(1)
 	defer c.steps.Add(1)
@@ -400,22 +401,22 @@ func (c *Channel) closed(payload []byte) error {
 
 // send sends our own frames, and the oldest one again until the agent has
 // acknowledged it.
-func (c *Channel) send(ctx context.Context, conn *websocket.Conn) error {
+func (c *Channel) send(ctx context.Context, conn *websocket.Conn) {
 	tick := time.NewTicker(c.o.Resend)
 	defer tick.Stop()
 	for {
 		resend := false
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-c.wake:
 			tick.Reset(c.o.Resend)
 		case <-tick.C:
 			resend = true
 		}
 		for _, frame := range c.due(resend) {
-			if err := conn.Write(ctx, websocket.MessageBinary, frame); err != nil {
-				return fmt.Errorf("%w: %w", ErrConnectionLost, err)
+			if conn.Write(ctx, websocket.MessageBinary, frame) != nil {
+				return // as for acknowledgements
 			}
 		}
 	}
@@ -443,21 +444,21 @@ func (c *Channel) due(resend bool) [][]byte {
 // ping finds out whether the connection is alive while the command is silent.
 // Pongs are seen by the reading goroutine, so one that did anything else
 // meanwhile proves nothing.
-func (c *Channel) ping(ctx context.Context, conn *websocket.Conn) error {
+func (c *Channel) ping(ctx context.Context, conn *websocket.Conn, cancel context.CancelCauseFunc) {
 	tick := time.NewTicker(c.o.Ping)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-tick.C:
 		}
 		steps := c.steps.Load()
-		pong, cancel := context.WithTimeout(ctx, c.o.Pong)
+		pong, done := context.WithTimeout(ctx, c.o.Pong)
 		err := conn.Ping(pong)
-		cancel()
-		if err != nil && ctx.Err() == nil && steps%2 == 0 && steps == c.steps.Load() {
-			return fmt.Errorf("%w: no pong in %v", ErrConnectionLost, c.o.Pong)
+		done()
+		if errors.Is(err, context.DeadlineExceeded) && steps%2 == 0 && steps == c.steps.Load() {
+			cancel(fmt.Errorf("%w: no pong in %v", ErrConnectionLost, c.o.Pong))
 		}
 	}
 }

@@ -117,7 +117,6 @@ func TestRun(t *testing.T) {
 				for range 5 {
 					p.spoiled(1)
 				}
-				p.gone()
 			},
 			output: "a", stats: ssmchan.Stats{Frames: 1, BadDigests: 5}, wantErr: ssmchan.ErrProtocol, wantCause: ssmchan.ErrDigest,
 		},
@@ -161,9 +160,19 @@ func TestRun(t *testing.T) {
 				p.stream(1, ssmchan.PayloadExitCode, "EXIT_CODE: 7")
 				p.stream(2, ssmchan.PayloadExitCode, "no code")
 				p.closed("")
-				p.gone()
 			},
 			output: "oops", exitCode: "7", stats: ssmchan.Stats{Frames: 3},
+		},
+		{
+			name: "a gateway that leaves without reading",
+			script: func(p *peer) {
+				for n := range int64(5) { // few enough to be on their way before it leaves
+					p.stream(n, ssmchan.PayloadOutput, "a")
+				}
+				p.closed("")
+				_ = p.conn.CloseNow()
+			},
+			output: "aaaaa", stats: ssmchan.Stats{Frames: 5},
 		},
 		{
 			name: "a session that cannot start",
@@ -183,7 +192,6 @@ func TestRun(t *testing.T) {
 			name: "channel_closed without a text",
 			script: func(p *peer) {
 				p.write(frame(ssmchan.TypeClosed, 0, 0, `{"Output":12}`))
-				p.gone()
 			},
 			wantErr: ssmchan.ErrProtocol,
 		},
@@ -191,7 +199,6 @@ func TestRun(t *testing.T) {
 			name: "channel_closed that cannot be read",
 			script: func(p *peer) {
 				p.write(frame(ssmchan.TypeClosed, 0, 0, `{`))
-				p.gone()
 			},
 			wantErr: ssmchan.ErrProtocol,
 		},
@@ -221,7 +228,6 @@ func TestRun(t *testing.T) {
 				}
 				p.ackInput(0)
 				p.closed("Dance failed on client with status 3")
-				p.gone()
 			},
 			reason: "Dance failed on client with status 3", stats: ssmchan.Stats{Frames: 1}, wantErr: ssmchan.ErrHandshake,
 		},
@@ -229,7 +235,6 @@ func TestRun(t *testing.T) {
 			name: "a handshake that cannot be read",
 			script: func(p *peer) {
 				p.stream(0, ssmchan.PayloadHandshakeRequest, "{")
-				p.gone()
 			},
 			stats: ssmchan.Stats{Frames: 1}, wantErr: ssmchan.ErrProtocol,
 		},
@@ -258,7 +263,6 @@ func TestRun(t *testing.T) {
 			script: func(p *peer) {
 				p.encrypted()
 				p.output(3, "not encrypted, but long enough for a nonce and a tag")
-				p.gone()
 			},
 			stats: ssmchan.Stats{Frames: 4}, wantErr: ssmchan.ErrProtocol,
 		},
@@ -268,7 +272,6 @@ func TestRun(t *testing.T) {
 			script: func(p *peer) {
 				p.encrypted()
 				p.output(3, "short")
-				p.gone()
 			},
 			stats: ssmchan.Stats{Frames: 4}, wantErr: ssmchan.ErrProtocol,
 		},
@@ -278,18 +281,17 @@ func TestRun(t *testing.T) {
 			script: func(p *peer) {
 				p.handshake(sessionType, kmsAction)
 				p.stream(1, ssmchan.PayloadChallengeRequest, `{"Challenge":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}`)
-				p.gone()
 			},
 			stats: ssmchan.Stats{Frames: 2}, wantErr: ssmchan.ErrProtocol,
 		},
 		{
 			name:   "a challenge without a key",
-			script: func(p *peer) { p.stream(0, ssmchan.PayloadChallengeRequest, `{}`); p.gone() },
+			script: func(p *peer) { p.stream(0, ssmchan.PayloadChallengeRequest, `{}`) },
 			stats:  ssmchan.Stats{Frames: 1}, wantErr: ssmchan.ErrProtocol,
 		},
 		{
 			name:   "a challenge that cannot be read",
-			script: func(p *peer) { p.stream(0, ssmchan.PayloadChallengeRequest, `[]`); p.gone() },
+			script: func(p *peer) { p.stream(0, ssmchan.PayloadChallengeRequest, `[]`) },
 			stats:  ssmchan.Stats{Frames: 1}, wantErr: ssmchan.ErrProtocol,
 		},
 		{
@@ -345,7 +347,6 @@ func TestRun(t *testing.T) {
 			options: ssmchan.Options{Refusal: time.Millisecond},
 			script: func(p *peer) {
 				p.stream(0, ssmchan.PayloadHandshakeRequest, `{"RequestedClientActions":[`+kmsAction+`]}`)
-				p.gone()
 			},
 			stats: ssmchan.Stats{Frames: 1}, wantErr: ssmchan.ErrKMS,
 		},
@@ -354,7 +355,6 @@ func TestRun(t *testing.T) {
 			script: func(p *peer) {
 				p.handshake(kmsAction)
 				p.stream(1, ssmchan.PayloadOutput, "a")
-				p.gone()
 			},
 			stats: ssmchan.Stats{Frames: 2}, wantErr: ssmchan.ErrProtocol,
 		},
@@ -369,14 +369,13 @@ func TestRun(t *testing.T) {
 					}
 				}
 				p.closed("")
-				p.gone()
 			},
 			stats: ssmchan.Stats{Frames: 1, Resent: -1},
 		},
 		{
 			name:    "nothing comes",
 			options: ssmchan.Options{FirstFrame: time.Millisecond},
-			script:  func(p *peer) { p.gone() },
+			script:  func(*peer) {},
 			wantErr: ssmchan.ErrNoResponse,
 		},
 		{
@@ -385,14 +384,13 @@ func TestRun(t *testing.T) {
 			script: func(p *peer) {
 				start := ssmchan.Frame{Type: ssmchan.TypeStartPublication}.Append(nil)
 				_ = p.conn.Write(p.ctx, websocket.MessageBinary, start) // it may have left
-				p.gone()
 			},
 			wantErr: ssmchan.ErrNoResponse,
 		},
 		{
 			name:    "nothing comes after the handshake",
 			options: ssmchan.Options{FirstFrame: 2 * time.Second},
-			script:  func(p *peer) { p.handshake(sessionType); p.gone() },
+			script:  func(p *peer) { p.handshake(sessionType) },
 			stats:   ssmchan.Stats{Frames: 1}, wantErr: ssmchan.ErrNoResponse,
 		},
 		{
@@ -410,7 +408,7 @@ func TestRun(t *testing.T) {
 		},
 		{
 			name:    "a message that is too big",
-			script:  func(p *peer) { p.output(0, "a"); p.write(make([]byte, 1<<20+1)); p.gone() },
+			script:  func(p *peer) { p.output(0, "a"); p.write(make([]byte, 1<<20+1)) },
 			output:  "a",
 			stats:   ssmchan.Stats{Frames: 1},
 			wantErr: ssmchan.ErrConnectionLost,
@@ -419,7 +417,7 @@ func TestRun(t *testing.T) {
 			name:    "pings without an answer",
 			options: ssmchan.Options{Ping: time.Millisecond, Pong: time.Millisecond},
 			accept:  websocket.AcceptOptions{OnPingReceived: func(context.Context, []byte) bool { return false }},
-			script:  func(p *peer) { p.gone() },
+			script:  func(*peer) {},
 			wantErr: ssmchan.ErrConnectionLost,
 		},
 	} {
@@ -590,7 +588,6 @@ func TestBusyReader(t *testing.T) {
 			p.output(n, "x")
 		}
 		close(full)
-		p.gone()
 	}}).start(t)
 	_, err := g.run(t.Context(), ssmchan.Options{Ping: time.Millisecond, Pong: 500 * time.Millisecond}, writer(func([]byte) (int, error) {
 		for range cap(pings) { // the second is sent when the first had no answer
@@ -643,7 +640,6 @@ func TestSinkFails(t *testing.T) {
 					p.closed("")
 				}
 				close(sent)
-				p.gone()
 			}}).start(t)
 			writes := 0
 			_, err := g.run(t.Context(), ssmchan.Options{}, writer(func([]byte) (int, error) {
@@ -671,7 +667,6 @@ func TestContext(t *testing.T) {
 			p.output(n, "x")
 		}
 		cancel(errCause)
-		p.gone()
 	}}).start(t)
 	var sink bytes.Buffer
 	got, err := g.run(ctx, ssmchan.Options{}, &sink)

@@ -96,6 +96,7 @@ func (g *gateway) start(t *testing.T) *gateway {
 			p.stop("the first message: %v", err)
 		}
 		g.script(p)
+		p.gone()
 	}))
 	g.url = "ws" + strings.TrimPrefix(server.URL, "http") + "/v1/data-channel/" + sessionID + "?role=publish_subscribe&cell-number=AA/b+c="
 	t.Cleanup(func() {
