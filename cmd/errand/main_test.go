@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		defer func() { _ = os.RemoveAll(built) }()
-		for _, name := range []string{"launcher", "collector"} {
+		for _, name := range []string{"launcher", "collector", "executor"} {
 			build := exec.Command("go", "build", "-buildvcs=false", "-tags", "lambda.norpc", "-o", filepath.Join(built, name, "bootstrap"), "../../functions/"+name)
 			build.Env = append(os.Environ(), "CGO_ENABLED=0")
 			if out, err := build.CombinedOutput(); err != nil {
@@ -49,6 +49,7 @@ func TestRun(t *testing.T) {
 		err  error
 		want []string
 	}{
+		{"../executor/cache-clear.json", nil, []string{`"method": "exec"`, `"status": "SUCCEEDED"`, "\nshard 3 of 3 is empty\n", "Subject: SUCCEEDED cache-clear: exit code 0 after "}},
 		{"nightly-report.json", nil, []string{
 			"│ report for 2026-11-19", "RUNNING", "STOPPED", `"status": "SUCCEEDED"`, "Subject: SUCCEEDED nightly-report: exit code 0 after ",
 			"run nightly-report-20261120T020000Z: all pages written\n----- end of the log -----",
@@ -195,7 +196,7 @@ func TestDisturbedEvents(t *testing.T) {
 	t.Parallel()
 	w := deployed(t)
 	w.server.DisturbEvents(true, 0)
-	if _, err := w.invoke(t.Context(), []byte(`{"job": "twice", "runId": "r-1", "command": ["echo", "one line"]}`)); err != nil {
+	if _, err := w.invoke(t.Context(), "launcher", []byte(`{"job": "twice", "runId": "r-1", "command": ["echo", "one line"]}`)); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range w.results(t, 2) {
@@ -229,7 +230,7 @@ func TestFilterPolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, command := range []string{"true", "false"} {
-		if _, err := w.invoke(t.Context(), []byte(`{"job": "`+command+`", "command": ["sh", "-c", "echo working; `+command+`"]}`)); err != nil {
+		if _, err := w.invoke(t.Context(), "launcher", []byte(`{"job": "`+command+`", "command": ["sh", "-c", "echo working; `+command+`"]}`)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -25,28 +26,38 @@ func run(ctx context.Context, w world, file string) error {
 	if err != nil {
 		return fmt.Errorf("read the payload: %w", err)
 	}
-	// What is wrong with it is for the launcher to say.
+	// What is wrong with it is for the function to say.
+	function := "launcher"
 	p, _, invalid := job.Decode(payload)
+	inLive, _, notExec := job.DecodeExec(payload)
+	// A payload may suit both; its folder then says what is meant, as in events.
+	if filepath.Base(filepath.Dir(file)) == "executor" || invalid != nil && notExec == nil {
+		function, invalid = "executor", notExec
+		p.Command = inLive.Command
+	}
 	region, account := place(p)
 	if err := w.start(ctx, "", region, account); err != nil {
 		return err
 	}
 	defer func() { _ = w.server.Close() }()
-	if invalid == nil {
-		if err := w.standIn(ctx, p); err != nil {
-			return fmt.Errorf("prepare what the payload names: %w", err)
-		}
+	if invalid == nil && function == "executor" {
+		err = w.live(ctx, inLive)
+	} else if invalid == nil {
+		err = w.standIn(ctx, p)
+	}
+	if err != nil {
+		return fmt.Errorf("prepare what the payload names: %w", err)
 	}
 	w.screen.line("payload", file)
 	if len(p.Command) > 0 {
 		w.screen.line("command", result.ShellJoin(p.Command))
 	}
-	raw, err := w.invoke(ctx, payload)
+	raw, err := w.invoke(ctx, function, payload)
 	if err != nil {
 		w.screen.text(w.screen.functionLog())
 		return err
 	}
-	w.screen.line("launcher", string(raw))
+	w.screen.line(function, string(raw))
 	messages, err := w.await(ctx)
 	if err != nil {
 		return err

@@ -4,8 +4,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"maps"
+	"net/http"
 	"os"
 	"path"
 	"path/filepath"
@@ -54,7 +55,7 @@ type world struct {
 
 // start serves AWS on addr and deploys the local stack.
 func (w *world) start(ctx context.Context, addr, region, account string) error {
-	for _, name := range []string{"launcher", "collector"} {
+	for _, name := range []string{"launcher", "collector", "executor"} {
 		if _, err := os.Stat(w.bootstrap(name)); err != nil {
 			return fmt.Errorf("find the built function %s: %w; build it with make", name, err)
 		}
@@ -107,12 +108,16 @@ func (w *world) deploy() {
 		"STARTED_BY_PREFIX": "errand/" + stack + "/", "TOPIC_ARN": w.topics.json, "TEXT_TOPIC_ARN": w.topics.text,
 	}
 	launcher := map[string]string{"CLUSTER": w.clusterARN, "TASK_DEFINITION": definition, "SUBNETS": subnet}
-	for name, value := range common {
-		launcher[name] = value
-	}
+	maps.Copy(launcher, common)
 	w.server.AddFunction(localaws.Function{Name: "collector", Bootstrap: w.bootstrap("collector"), Env: common, Timeout: time.Minute})
 	w.server.AddFunction(localaws.Function{
 		Name: "launcher", Bootstrap: w.bootstrap("launcher"), Env: launcher, Timeout: 2 * time.Minute, OnFailure: "collector",
+	})
+	executor := map[string]string{"CLUSTER": w.clusterARN}
+	maps.Copy(executor, common)
+	w.server.AddFunction(localaws.Function{
+		Name: "executor", Bootstrap: w.bootstrap("executor"), Env: executor, Timeout: 15 * time.Minute,
+		MaximumRetryAttempts: new(0), OnFailure: "collector",
 	})
 }
 
@@ -141,7 +146,7 @@ func (w *world) register(ctx context.Context, family string, containers []string
 		// The first container is the job's; the others end with it.
 		own := []string{"echo", "no command given: here the image's own command would run"}
 		if i > 0 {
-			own = []string{"sleep", "86400"}
+			own = forever
 		}
 		in.ContainerDefinitions = append(in.ContainerDefinitions, types.ContainerDefinition{
 			Name: aws.String(name), Image: aws.String("local"), Command: own, Essential: aws.Bool(i == 0), StopTimeout: aws.Int32(2),
@@ -155,6 +160,45 @@ func (w *world) register(ctx context.Context, family string, containers []string
 		return 0, err
 	}
 	return int(out.TaskDefinition.Revision), nil
+}
+
+// forever is the command of containers that only have to be there.
+var forever = []string{"sleep", "86400"}
+
+// live makes the task that an exec payload wants to run in, and waits for it.
+func (w *world) live(ctx context.Context, p job.ExecPayload) error {
+	where := cluster
+	if p.Cluster != "" {
+		where = path.Base(p.Cluster)
+		if err := w.cluster(ctx, where); err != nil {
+			return err
+		}
+	}
+	clients := ecs.NewFromConfig(w.cfg)
+	family := cmp.Or(p.Family, definition)
+	if _, err := clients.RegisterTaskDefinition(ctx, &ecs.RegisterTaskDefinitionInput{
+		Family: aws.String(family), NetworkMode: types.NetworkModeAwsvpc, Cpu: aws.String("256"), Memory: aws.String("512"),
+		RequiresCompatibilities: []types.Compatibility{types.CompatibilityFargate},
+		TaskRoleArn:             aws.String("arn:aws:iam::123456789012:role/sample-task"),
+		ContainerDefinitions: []types.ContainerDefinition{{
+			Name: aws.String(cmp.Or(p.Container, "app")), Image: aws.String("local"), Command: forever, StopTimeout: aws.Int32(2),
+		}},
+	}); err != nil {
+		return err
+	}
+	if _, err := clients.CreateService(ctx, &ecs.CreateServiceInput{
+		Cluster: aws.String(where), ServiceName: aws.String(path.Base(cmp.Or(p.Service, "web"))), TaskDefinition: aws.String(family),
+		LaunchType: types.LaunchTypeFargate, DesiredCount: aws.Int32(1), EnableExecuteCommand: true,
+		NetworkConfiguration: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{Subnets: []string{subnet}}},
+	}); err != nil {
+		return err
+	}
+	tasks, err := clients.ListTasks(ctx, &ecs.ListTasksInput{Cluster: aws.String(where), Family: aws.String(family)})
+	if err != nil {
+		return err
+	}
+	return ecs.NewTasksRunningWaiter(clients, func(o *ecs.TasksRunningWaiterOptions) { o.MinDelay, o.MaxDelay = time.Millisecond, time.Second }).
+		Wait(ctx, &ecs.DescribeTasksInput{Cluster: aws.String(where), Tasks: tasks.TaskArns}, time.Minute)
 }
 
 // maxRevision bounds the stand-ins for a payload that names a revision.
@@ -217,9 +261,14 @@ func place(p job.Payload) (region, account string) {
 	return "eu-west-1", "123456789012"
 }
 
-// invoke calls the launcher as Lambda's clients do and returns its answer.
-func (w *world) invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	out, err := lambda.NewFromConfig(w.cfg).Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("launcher"), Payload: payload})
+// invoke calls a function as Lambda's clients do and returns its answer.
+func (w *world) invoke(ctx context.Context, function string, payload []byte) ([]byte, error) {
+	// The client must not call again while the executor waits for a command.
+	patient := func(o *lambda.Options) {
+		o.Retryer = aws.NopRetryer{}
+		o.HTTPClient = http.DefaultClient
+	}
+	out, err := lambda.NewFromConfig(w.cfg, patient).Invoke(ctx, &lambda.InvokeInput{FunctionName: &function, Payload: payload})
 	if err != nil {
 		return nil, err
 	}
@@ -232,7 +281,7 @@ func (w *world) invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if err := json.Unmarshal(out.Payload, &failure); err != nil || failure.ErrorMessage == "" {
 		failure.ErrorMessage = string(out.Payload)
 	}
-	return nil, errors.New("the launcher failed: " + failure.ErrorMessage)
+	return nil, fmt.Errorf("the %s failed: %s", function, failure.ErrorMessage)
 }
 
 // collectorPattern reads the pattern of the rule that wakes the collector from

@@ -456,7 +456,8 @@ func (e *ecsService) describeClusters(_ context.Context, in *ecs.DescribeCluster
 	return out, nil
 }
 
-// Services: they hold what a deployment changes, and start no tasks.
+// Services: they hold what a deployment changes, and start their tasks once, when
+// they are created; nothing replaces a task that stops.
 
 func (e *ecsService) createService(_ context.Context, in *ecs.CreateServiceInput) (*ecs.CreateServiceOutput, error) {
 	e.mu.Lock()
@@ -510,8 +511,18 @@ func (e *ecsService) createService(_ context.Context, in *ecs.CreateServiceInput
 	}
 	deploy(&service)
 	c.services[name] = service
+	for range service.DesiredCount {
+		t := e.newTask(&ecs.RunTaskInput{
+			StartedBy: service.Deployments[0].Id, Group: new(serviceGroup + name), EnableExecuteCommand: in.EnableExecuteCommand,
+		}, c, def, where)
+		c.tasks = append(c.tasks, t)
+		t.start()
+	}
 	return &ecs.CreateServiceOutput{Service: &service}, nil
 }
+
+// serviceGroup and the service's name are the group of its tasks.
+const serviceGroup = "service:"
 
 // deploy replaces the service's deployment by one of what the service is now.
 func deploy(s *types.Service) {
@@ -965,10 +976,13 @@ func (e *ecsService) listTasks(_ context.Context, in *ecs.ListTasksInput) (*ecs.
 	if err != nil {
 		return nil, err
 	}
+	group := ""
 	if in.ServiceName != nil {
-		if _, ok := c.services[e.serviceName(c, in.ServiceName)]; !ok {
+		name := e.serviceName(c, in.ServiceName)
+		if _, ok := c.services[name]; !ok {
 			return nil, badRequest("ServiceNotFoundException", "Service not found.")
 		}
+		group = serviceGroup + name
 	}
 	tasks := c.tasks
 	if in.NextToken != nil {
@@ -981,7 +995,8 @@ func (e *ecsService) listTasks(_ context.Context, in *ecs.ListTasksInput) (*ecs.
 	arns := []string{}
 	for _, t := range tasks {
 		if *t.DesiredStatus == string(desired) &&
-			in.ServiceName == nil && in.ContainerInstance == nil && // no task has one
+			in.ContainerInstance == nil && // no task has one
+			(group == "" || deref(t.Group) == group) &&
 			(in.StartedBy == nil || deref(t.StartedBy) == *in.StartedBy) &&
 			(in.Family == nil || *t.definition.Family == *in.Family) &&
 			(in.LaunchType == "" || t.LaunchType == in.LaunchType) {
