@@ -200,6 +200,7 @@ func FuzzDecoder(f *testing.F) {
 	f.Add([]byte("hello\n"), 3, true, 0)
 	f.Add([]byte("\r\n\n\rabc"), 1, true, 255)
 	f.Add([]byte{}, 7, false, -1)
+	f.Add([]byte("\n"), 4, true, 0)
 	f.Fuzz(func(t *testing.T, output []byte, size int, crlf bool, code int) {
 		const mark = "0123456789abcdef0123456789abcdef"
 		number := ""
