@@ -8,7 +8,7 @@ endif
 EVENT ?= events/launcher/nightly-report.json
 ADDR  ?= 127.0.0.1:4599
 
-FUNCTIONS = launcher collector
+FUNCTIONS = launcher collector executor
 
 # What is deployed depends on nothing of the machine that builds it: no cgo, no
 # paths, no version control stamp.
@@ -23,7 +23,7 @@ GOLANGCI_LINT         = build/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)
 GOLANGCI_LINT_VERSION = v2.15.0
 
 .PHONY: help run run-event local test check format lint template sizes bench fuzz build deploy \
-	build-errand build-LauncherFunction build-CollectorFunction
+	build-errand build-LauncherFunction build-CollectorFunction build-ExecutorFunction
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "%-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,10 +62,10 @@ template:
 	@if command -v cfn-lint >/dev/null; then echo cfn-lint template.yaml; cfn-lint template.yaml; \
 	else echo "cfn-lint is not installed: template.yaml is checked by the tests only (pip install cfn-lint)"; fi
 
-# What the launcher and the collector may weigh when built for Lambda, in bytes.
+# What each function may weigh when built for Lambda, in bytes.
 sizes:
-	@$(MAKE) --no-print-directory GOARCH=arm64 build-LauncherFunction build-CollectorFunction
-	@set -- launcher 10200000 collector 11000000; while [ $$# -gt 0 ]; do \
+	@$(MAKE) --no-print-directory GOARCH=arm64 build-LauncherFunction build-CollectorFunction build-ExecutorFunction
+	@set -- launcher 10200000 collector 11000000 executor 11800000; while [ $$# -gt 0 ]; do \
 		size=$$(wc -c < build/lambda/$$1/bootstrap); echo "$$1 for Lambda: $$size of $$2 bytes"; \
 		[ $$size -lt $$2 ] || { echo "$$1 is too large"; exit 1; }; shift 2; done
 
@@ -88,6 +88,10 @@ build-LauncherFunction:
 build-CollectorFunction: ARTIFACTS_DIR ?= build/lambda/collector
 build-CollectorFunction:
 	$(LAMBDA) -o $(ARTIFACTS_DIR)/bootstrap ./functions/collector
+
+build-ExecutorFunction: ARTIFACTS_DIR ?= build/lambda/executor
+build-ExecutorFunction:
+	$(LAMBDA) -o $(ARTIFACTS_DIR)/bootstrap ./functions/executor
 
 deploy: ## sam build and sam deploy
 	sam build

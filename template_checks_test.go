@@ -99,10 +99,12 @@ func (c *checker) function(id string, function *yaml.Node) {
 	if get(properties, "Role") == nil {
 		c.bad("has no Role, and the one that SAM makes may write to every log group")
 	}
-	if text(properties, "DeadLetterQueue", "Type") != "SQS" {
+	if id == executor {
+		c.once(properties)
+	} else if text(properties, "DeadLetterQueue", "Type") != "SQS" {
 		c.bad("has no DeadLetterQueue")
 	}
-	if destination := text(properties, "EventInvokeConfig", "DestinationConfig", "OnFailure", "Destination"); id == "LauncherFunction" && destination != "CollectorFunction.Arn" {
+	if destination := text(properties, "EventInvokeConfig", "DestinationConfig", "OnFailure", "Destination"); id != "CollectorFunction" && destination != "CollectorFunction.Arn" {
 		c.bad("its failures must go to CollectorFunction, which reports them")
 	}
 	c.environment(id, properties)
@@ -110,7 +112,7 @@ func (c *checker) function(id string, function *yaml.Node) {
 		c.at = name
 		switch kind := text(event, "Type"); kind {
 		case "ScheduleV2":
-			c.schedule(get(event, "Properties"))
+			c.schedule(id, get(event, "Properties"))
 		case "EventBridgeRule":
 			c.pattern(get(event, "Properties", "Pattern"))
 			c.deadLetters(get(event, "Properties"))
@@ -119,6 +121,28 @@ func (c *checker) function(id string, function *yaml.Node) {
 		default:
 			c.bad("these checks do not know events of type %s", kind)
 		}
+	}
+}
+
+// executor is the function that must not do the same thing twice.
+const executor = "ExecutorFunction"
+
+// once holds the executor against what keeps a command from running twice, or
+// late, and lets it run as long as a payload may ask.
+func (c *checker) once(properties *yaml.Node) {
+	if get(properties, "DeadLetterQueue") != nil {
+		c.bad("has a DeadLetterQueue, from which a command could run twice")
+	}
+	invoke := get(properties, "EventInvokeConfig")
+	if text(invoke, "MaximumRetryAttempts") != "0" {
+		c.bad("a command must not run twice, want MaximumRetryAttempts 0")
+	}
+	if age, err := strconv.Atoi(text(invoke, "MaximumEventAgeInSeconds")); err != nil || age > 3600 {
+		c.bad("a command must not run hours late, want MaximumEventAgeInSeconds of an hour at most")
+	}
+	timeout, _ := strconv.Atoi(text(properties, "Timeout"))
+	if limit := (&job.ExecPayload{}).Limit() + time.Minute; time.Duration(timeout)*time.Second != limit {
+		c.bad("Timeout %d is not a minute more than a command may run", timeout)
 	}
 }
 
@@ -170,6 +194,11 @@ func settingsOf(function string) (names []string, load func([]string) error) {
 			_, err := settings.Load[settings.Collector](environ)
 			return err
 		}
+	case executor:
+		return variables(&settings.Executor{}), func(environ []string) error {
+			_, err := settings.Load[settings.Executor](environ)
+			return err
+		}
 	}
 	return nil, nil
 }
@@ -194,7 +223,7 @@ const scheduledTime = "<aws.scheduler.scheduled-time>"
 
 var contextAttribute = regexp.MustCompile(`<aws\.scheduler\.[^>]*>`)
 
-func (c *checker) schedule(properties *yaml.Node) {
+func (c *checker) schedule(function string, properties *yaml.Node) {
 	if problem := expressionProblem(text(properties, "ScheduleExpression")); problem != "" {
 		c.bad("ScheduleExpression %q: %s", text(properties, "ScheduleExpression"), problem)
 	}
@@ -212,6 +241,9 @@ func (c *checker) schedule(properties *yaml.Node) {
 		c.bad("State %q is neither ENABLED nor DISABLED", state)
 	}
 	c.deadLetters(properties)
+	if function == executor && text(properties, "RetryPolicy", "MaximumRetryAttempts") != "0" {
+		c.bad("a command must not run twice, want MaximumRetryAttempts 0 in its RetryPolicy")
+	}
 
 	input := text(properties, "Input")
 	for _, attribute := range contextAttribute.FindAllString(input, -1) {
@@ -220,23 +252,34 @@ func (c *checker) schedule(properties *yaml.Node) {
 		}
 	}
 	due := "2026-11-20T02:00:00Z"
-	payload := c.payload("Input", strings.ReplaceAll(input, scheduledTime, due))
-	if !strings.Contains(input, scheduledTime) || payload.ScheduledTime.Format(time.RFC3339) != due {
+	read := c.payload(function, "Input", strings.ReplaceAll(input, scheduledTime, due))
+	if !strings.Contains(input, scheduledTime) || read.Format(time.RFC3339) != due {
 		c.bad("Input lacks \"scheduledTime\": %q, which identifies the run", scheduledTime)
 	}
 }
 
-func (c *checker) payload(what, input string) job.Payload {
+// payload reads an input as the function does, and returns its scheduled time.
+func (c *checker) payload(function, what, input string) time.Time {
 	var v any
 	if err := json.Unmarshal([]byte(input), &v); err != nil {
 		c.bad("%s is not JSON: %v", what, err)
-		return job.Payload{}
+		return time.Time{}
 	}
-	payload, _, err := job.Decode([]byte(input))
+	var due time.Time
+	var err error
+	if function == executor {
+		var p job.ExecPayload
+		p, _, err = job.DecodeExec([]byte(input))
+		due = p.ScheduledTime
+	} else {
+		var p job.Payload
+		p, _, err = job.Decode([]byte(input))
+		due = p.ScheduledTime
+	}
 	if err != nil {
 		c.bad("%s: %v", what, err)
 	}
-	return payload
+	return due
 }
 
 func (c *checker) deadLetters(target *yaml.Node) {
@@ -371,11 +414,12 @@ func (c *checker) rule(properties *yaml.Node) {
 	c.pattern(get(properties, "EventPattern"))
 	for _, target := range items(get(properties, "Targets")) {
 		c.deadLetters(target)
+		function := strings.TrimSuffix(text(target, "Arn"), ".Arn")
 		if input := get(target, "Input"); input != nil {
-			c.payload("Input", input.Value)
+			c.payload(function, "Input", input.Value)
 		}
 		if transformer := get(target, "InputTransformer"); transformer != nil {
-			c.transformer(transformer)
+			c.transformer(function, transformer)
 		}
 	}
 }
@@ -465,7 +509,7 @@ var (
 	dotPath  = regexp.MustCompile(`^\$(\.[A-Za-z0-9_/-]+(\[[0-9]+\])?)+$`)
 )
 
-func (c *checker) transformer(transformer *yaml.Node) {
+func (c *checker) transformer(function string, transformer *yaml.Node) {
 	paths := map[string]bool{}
 	for name, path := range pairs(get(transformer, "InputPathsMap")) {
 		paths[name] = true
@@ -492,7 +536,7 @@ func (c *checker) transformer(transformer *yaml.Node) {
 			c.bad("InputTemplate does not use <%s>", name)
 		}
 	}
-	c.payload("InputTemplate", filled)
+	c.payload(function, "InputTemplate", filled)
 }
 
 // ---- Dashboard
@@ -529,18 +573,28 @@ func (c *checker) dashboard(body string) {
 // IAM takes a misspelt action without a word: copy new ones from the Service
 // Authorization Reference.
 var actions = map[string][]string{
-	"ecs":    strings.Fields("DescribeServices DescribeTaskDefinition DescribeTasks ExecuteCommand ListTasks RunTask StopTask TagResource"),
-	"iam":    strings.Fields("PassRole"),
-	"kms":    strings.Fields("Decrypt DescribeKey Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext"),
-	"lambda": strings.Fields("InvokeFunction"),
-	"logs":   strings.Fields("CreateLogGroup CreateLogStream DescribeLogStreams FilterLogEvents GetLogEvents PutLogEvents"),
-	"sns":    strings.Fields("Publish Subscribe"),
-	"sqs":    strings.Fields("DeleteMessage GetQueueAttributes ReceiveMessage SendMessage"),
-	"sts":    strings.Fields("AssumeRole"),
+	"ecs":         strings.Fields("DescribeClusters DescribeServices DescribeTaskDefinition DescribeTasks ExecuteCommand ListTasks RunTask StopTask TagResource"),
+	"iam":         strings.Fields("PassRole"),
+	"kms":         strings.Fields("Decrypt DescribeKey Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext"),
+	"lambda":      strings.Fields("InvokeFunction"),
+	"logs":        strings.Fields("CreateLogGroup CreateLogStream DescribeLogStreams FilterLogEvents GetLogEvents PutLogEvents"),
+	"sns":         strings.Fields("Publish Subscribe"),
+	"sqs":         strings.Fields("DeleteMessage GetQueueAttributes ReceiveMessage SendMessage"),
+	"ssm":         strings.Fields("ResumeSession StartSession TerminateSession"),
+	"ssmmessages": strings.Fields("CreateControlChannel CreateDataChannel OpenControlChannel OpenDataChannel"),
+	"sts":         strings.Fields("AssumeRole"),
 }
 
-// unscoped are the actions for which AWS knows no resource.
-var unscoped = []string{"ecs:DescribeTaskDefinition"}
+// unscoped are the actions for which AWS knows no resource, or none that fits.
+var unscoped = []string{"ecs:DescribeTaskDefinition", "ecs:ListTasks"}
+
+// onOneCluster are the actions that a condition keeps to a cluster, and what
+// they would do elsewhere.
+var onOneCluster = map[string]string{
+	"ecs:ExecuteCommand": "runs commands",
+	"ecs:ListTasks":      "lists tasks",
+	"ecs:RunTask":        "runs tasks",
+}
 
 // statements yields those of every policy within a resource.
 func statements(n *yaml.Node) iter.Seq[*yaml.Node] {
@@ -612,8 +666,8 @@ func (c *checker) action(action string, statement *yaml.Node, narrow bool) {
 		c.bad("action %q allows all that %s can do", action, service)
 	case action == "iam:PassRole" && !slices.Equal(values(get(statement, "Condition", "StringEquals", "iam:PassedToService")), []string{"ecs-tasks.amazonaws.com"}):
 		c.bad("passes roles to any service, want iam:PassedToService ecs-tasks.amazonaws.com")
-	case action == "ecs:RunTask" && text(statement, "Condition", "ArnEquals", "ecs:cluster") == "":
-		c.bad("runs tasks on any cluster, want a condition on ecs:cluster")
+	case onOneCluster[action] != "" && text(statement, "Condition", "ArnEquals", "ecs:cluster") == "":
+		c.bad("%s on any cluster, want a condition on ecs:cluster", onOneCluster[action])
 	}
 }
 

@@ -33,12 +33,20 @@ var deployments = []map[string]string{
 		"ImportBucket":      "example-uploads",
 		"Email":             "you@example.com",
 		"EmailOnlyFailures": "true",
+		"EnableExec":        "true",
+		"ExecKeyArn":        "arn:aws:kms:eu-west-1:123456789012:key/0d9c7a46-52f7-4a55-8f0e-6a3f1b7c9e10",
 	},
 	{
 		"Subnets":        "subnet-0aa11bb22cc33dd44",
 		"SecurityGroups": "sg-0aa11bb22cc33dd44,sg-0ee55ff66aa77bb88",
 		"Cluster":        "jobs",
 		"TaskFamilies":   "billing",
+	},
+	{
+		"CreateSample":     "false",
+		"Cluster":          "jobs",
+		"EnableExec":       "true",
+		"ExecSignSessions": "false",
 	},
 }
 
@@ -104,6 +112,13 @@ func TestTemplateMistakes(t *testing.T) {
 		{name: "Input without the scheduled time", old: "\"yesterday\"],\n                \"scheduledTime\": \"<aws.scheduler.scheduled-time>\"", new: `"yesterday"]`, want: "NightlyReport: Input lacks"},
 		{name: "Input with a fixed time", old: "\"yesterday\"],\n                \"scheduledTime\": \"<aws.scheduler.scheduled-time>\"", new: "\"yesterday\"],\n                \"scheduledTime\": \"2026-11-20T02:00:00Z\"", want: "NightlyReport: Input lacks"},
 		{name: "Input with a misspelt attribute", old: "\"yesterday\"],\n                \"scheduledTime\": \"<aws.scheduler.scheduled-time>\"", new: "\"yesterday\"],\n                \"scheduledTime\": \"<aws.scheduler.schedule-time>\"", want: "<aws.scheduler.schedule-time>"},
+		{name: "Input of the executor with an unknown field", old: `"service": "web",`, new: `"servise": "web",`, want: "CacheClear: Input: servise"},
+		{name: "Input of the executor with a field of the launcher", old: `"service": "web",`, new: `"taskDefinition": "web",`, want: "CacheClear: Input: taskDefinition: unknown field"},
+		{name: "Input of the executor without a place", old: `"service": "web",`, new: ``, want: "CacheClear: Input: task, service, family: give exactly one of the three"},
+		{name: "Input of the executor without a command", old: "                \"command\": [\"bin/cache\", \"clear\", \"--expired\"],\n", new: "", want: "CacheClear: Input: command: required"},
+		{name: "Input of the executor with too long a time", old: `"timeout": "5m",`, new: `"timeout": "15m",`, want: `CacheClear: Input: timeout: "15m"`},
+		{name: "Input of the executor without the scheduled time", old: "\"5m\",\n                \"scheduledTime\": \"<aws.scheduler.scheduled-time>\"", new: `"5m"`, want: "CacheClear: Input lacks"},
+		{name: "Input of the launcher with a field of the executor", old: `"job": "nightly-report",`, new: `"job": "nightly-report", "family": "web",`, want: "NightlyReport: Input: family: unknown field"},
 		{name: "template that is not JSON", old: `"runId": <id>,`, new: `"runId": <id>`, want: "InputTemplate is not JSON"},
 		{name: "template with an unknown field", old: `"runId": <id>,`, new: `"runid": <id>,`, want: "runid"},
 		{name: "template with an unknown variable", old: `"--key", <key>]`, new: `"--key", <name>]`, want: "<name> is not in InputPathsMap"},
@@ -133,7 +148,8 @@ func TestTemplateMistakes(t *testing.T) {
 
 		// Dashboard.
 		{name: "dashboard with a comma too few", old: `"title": "Dead letters",`, new: `"title": "Dead letters"`, want: "Dashboard: DashboardBody is not JSON"},
-		{name: "dashboard with an unknown widget", old: "\"type\": \"metric\", \"width\": 12, \"height\": 6,\n              \"properties\": {\n                \"title\": \"Results published\"", new: "\"type\": \"metrics\", \"width\": 12, \"height\": 6,\n              \"properties\": {\n                \"title\": \"Results published\"", want: `type "metrics"`},
+		{name: "dashboard with an unknown widget", old: "\"type\": \"metric\", \"width\": 12, \"height\": 6,\n                \"properties\": {\n                  \"title\": \"Results published\"", new: "\"type\": \"metrics\", \"width\": 12, \"height\": 6,\n                \"properties\": {\n                  \"title\": \"Results published\"", want: `type "metrics"`},
+		{name: "dashboard without a comma before the executor", old: "              ,\n              [\"AWS/Lambda\"", new: "              [\"AWS/Lambda\"", want: "Dashboard: DashboardBody is not JSON"},
 		{name: "dashboard without widgets", old: `"widgets": [`, new: `"widget": [`, want: "has no widgets"},
 		{name: "dashboard metric without a name", old: `["AWS/SNS", "NumberOfMessagesPublished", "TopicName", "${TextTopic.TopicName}", {"label": "text"}]`, new: `["AWS/SNS"]`, want: "metric"},
 
@@ -148,6 +164,15 @@ func TestTemplateMistakes(t *testing.T) {
 		{name: "setting with a bad value", old: "Default: FARGATE", new: "Default: Fargate", want: "LAUNCH_TYPE"},
 		{name: "function without dead letters", old: "      DeadLetterQueue:\n        Type: SQS\n        TargetArn: !GetAtt CollectorDeadLetters.Arn\n", new: "", want: "CollectorFunction: has no DeadLetterQueue"},
 		{name: "failed launches that nobody hears of", old: "Destination: !GetAtt CollectorFunction.Arn", new: "Destination: !GetAtt LauncherFunction.Arn", want: "LauncherFunction: its failures must go to CollectorFunction"},
+		{name: "setting of the executor left out", old: "          SIGN_SESSIONS: !Ref ExecSignSessions\n", new: "", want: "ExecutorFunction: does not set SIGN_SESSIONS"},
+		{name: "setting of the executor with a bad value", old: "SIGN_SESSIONS: !Ref ExecSignSessions", new: "SIGN_SESSIONS: signed", want: "ExecutorFunction: settings (environment variables of the function): SIGN_SESSIONS"},
+		{name: "commands that run twice", old: "MaximumRetryAttempts: 0\n        MaximumEventAgeInSeconds", new: "MaximumRetryAttempts: 2\n        MaximumEventAgeInSeconds", want: "ExecutorFunction: a command must not run twice"},
+		{name: "commands that run twice by default", old: "        MaximumRetryAttempts: 0\n        MaximumEventAgeInSeconds", new: "        MaximumEventAgeInSeconds", want: "ExecutorFunction: a command must not run twice"},
+		{name: "commands that a schedule runs twice", old: "            RetryPolicy:\n              MaximumRetryAttempts: 0\n", new: "", want: "CacheClear: a command must not run twice"},
+		{name: "commands that run hours late", old: "        MaximumEventAgeInSeconds: 300\n", new: "", want: "ExecutorFunction: a command must not run hours late"},
+		{name: "commands that can be sent again", old: "      EventInvokeConfig:\n        MaximumRetryAttempts: 0\n", new: "      DeadLetterQueue:\n        Type: SQS\n        TargetArn: !GetAtt LauncherDeadLetters.Arn\n      EventInvokeConfig:\n        MaximumRetryAttempts: 0\n", want: "ExecutorFunction: has a DeadLetterQueue"},
+		{name: "commands that are cut off", old: "      Timeout: 900\n", new: "      Timeout: 120\n", want: "ExecutorFunction: Timeout 120"},
+		{name: "commands that nobody hears of", old: "        MaximumEventAgeInSeconds: 300\n        DestinationConfig:\n          OnFailure:\n            Type: Lambda\n            Destination: !GetAtt CollectorFunction.Arn\n", new: "        MaximumEventAgeInSeconds: 300\n", want: "ExecutorFunction: its failures must go to CollectorFunction"},
 
 		// Permissions.
 		{name: "misspelt action of ECS", old: "- Sid: RunJobs\n                  Effect: Allow\n                  Action: ecs:RunTask", new: "- Sid: RunJobs\n                  Effect: Allow\n                  Action: ecs:RunTasks", want: `action "ecs:RunTasks"`},
@@ -162,6 +187,10 @@ func TestTemplateMistakes(t *testing.T) {
 		{name: "publishing to any topic", old: "- Sid: PublishResults\n                Effect: Allow\n                Action: sns:Publish\n                Resource:\n                  - !Ref ResultTopic\n                  - !Ref TextTopic", new: "- Sid: PublishResults\n                Effect: Allow\n                Action: sns:Publish\n                Resource: \"*\"", want: `PublishResults: allows sns:Publish on "*"`},
 		{name: "passing roles to any service", old: "                  Resource: !Split [\",\", !Ref TaskRoleArns]\n                  Condition:\n                    StringEquals:\n                      iam:PassedToService: ecs-tasks.amazonaws.com\n", new: "                  Resource: !Split [\",\", !Ref TaskRoleArns]\n", want: "PassTaskRoles: passes roles to any service"},
 		{name: "running tasks on any cluster", old: "                  Condition:\n                    ArnEquals:\n                      ecs:cluster: !GetAtt SampleCluster.Arn\n", new: "", want: "RunSample: runs tasks on any cluster"},
+		{name: "commands on any cluster", old: "                  - !Sub arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:task/${Cluster}/*\n                Condition:\n                  ArnEquals:\n                    ecs:cluster: !Sub arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:cluster/${Cluster}\n", new: "                  - !Sub arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:task/${Cluster}/*\n", want: "RunCommands: runs commands on any cluster"},
+		{name: "tasks of any cluster", old: "                Resource: \"*\"\n                Condition:\n                  ArnEquals:\n                    ecs:cluster: !Sub arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:cluster/${Cluster}\n", new: "                Resource: \"*\"\n", want: "FindTasks: lists tasks on any cluster"},
+		{name: "ending any session", old: "- Sid: EndSessions\n                Effect: Allow\n                Action: ssm:TerminateSession\n                Resource: !Sub arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:session/ecs-execute-command-*", new: "- Sid: EndSessions\n                Effect: Allow\n                Action: ssm:TerminateSession\n                Resource: \"*\"", want: `EndSessions: allows ssm:TerminateSession on "*"`},
+		{name: "misspelt action of the gateway", old: "ssmmessages:OpenDataChannel", new: "ssmmessages:OpenDatachannel", want: `action "ssmmessages:OpenDatachannel"`},
 		{name: "role that SAM makes", old: "      Role: !GetAtt CollectorRole.Arn\n", new: "", want: "CollectorFunction: has no Role"},
 
 		// Names.
@@ -227,6 +256,7 @@ func TestRules(t *testing.T) {
 		{name: "the sample with subnets", parameters: deployments[0]},
 		{name: "own jobs", parameters: deployments[1]},
 		{name: "own jobs and the sample", parameters: deployments[2]},
+		{name: "commands in live tasks alone", parameters: deployments[3]},
 		{
 			name:       "own jobs that bring their network",
 			parameters: map[string]string{"CreateSample": "false", "Cluster": "jobs", "TaskFamilies": "billing"},
@@ -246,6 +276,11 @@ func TestRules(t *testing.T) {
 			name:       "an import without a task definition",
 			parameters: map[string]string{"Subnets": "subnet-0aa11bb22cc33dd44", "ImportBucket": "example-uploads"},
 			want:       []string{"The job of ImportBucket runs on the default task definition."},
+		},
+		{
+			name:       "commands in the tasks of the sample",
+			parameters: map[string]string{"Subnets": "subnet-0aa11bb22cc33dd44", "EnableExec": "true"},
+			want:       []string{"The sample has no task that stays."},
 		},
 	} {
 		t.Run(deployment.name, func(t *testing.T) {

@@ -50,3 +50,12 @@ func TestDecodeExecRefuses(t *testing.T) {
 		})
 	}
 }
+
+func TestSampleExecPayloads(t *testing.T) {
+	t.Parallel()
+	for _, file := range glob(t, "../../events/executor/*.json") {
+		if _, _, err := job.DecodeExec(read(t, file)); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+}
