@@ -92,8 +92,12 @@ type Answer struct {
 	Reason  string `json:"reason,omitempty"`
 }
 
-// publishTime is kept back from the deadline to end the session and to publish.
-const publishTime = 30 * time.Second
+const (
+	// publishTime is kept back from the deadline to end the session and to
+	// publish; callTime bounds each of the two looks at what became of it.
+	publishTime = 30 * time.Second
+	callTime    = 7 * time.Second
+)
 
 // Handle runs the command that raw asks for and publishes how it ended. An error
 // means that nobody was told; the command must not be run again for that.
@@ -226,13 +230,16 @@ type command struct {
 func (c *command) Write(p []byte) (int, error) {
 	n, err := c.decoder.Write(p)
 	if c.decoder.Begun() && c.startedAt.IsZero() {
-		c.startedAt = time.Now().UTC().Truncate(time.Millisecond)
+		c.startedAt = now()
 	}
 	if c.decoder.Ended() && c.endedAt.IsZero() {
-		c.endedAt = time.Now().UTC().Truncate(time.Millisecond)
+		c.endedAt = now()
 	}
 	return n, err
 }
+
+// now has milliseconds, as ECS's times.
+func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
 var (
 	errTimeout     = errors.New("the timeout is over")
@@ -310,10 +317,15 @@ func (w writer) Write(p []byte) (int, error) { return w(p) }
 // afterwards finds out what a broken end means, and leaves no session behind that
 // nobody listens to.
 func (x *Executor) afterwards(ctx context.Context, c *command, session types.Session) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
 	if c.decoder.Ended() {
 		return
 	}
 	_ = c.decoder.Flush() // the tail takes everything
+	if c.timedOut && c.decoder.Begun() {
+		c.endedAt = now()
+	}
 	if task, err := x.look(ctx, c.task); err == nil {
 		c.task = task
 	}
@@ -354,6 +366,8 @@ func gone(task types.Task) bool {
 func (c *command) verdict(limit time.Duration) (result.Status, string) {
 	code := c.decoder.ExitCode()
 	switch {
+	case c.timedOut:
+		return result.TimedOut, fmt.Sprintf("the command was stopped after %s, its timeout", limit.Round(time.Second))
 	case c.decoder.Ended() && code == nil:
 		return result.Failed, "the command ended without an exit code: it ended the shell that would have known it"
 	case c.decoder.Ended() && *code == 0:
@@ -362,8 +376,6 @@ func (c *command) verdict(limit time.Duration) (result.Status, string) {
 		return result.Failed, "the command " + taskevent.Exited(*code, "")
 	case gone(c.task), aws.ToString(c.task.DesiredStatus) == "STOPPED":
 		return c.stopped()
-	case c.timedOut:
-		return result.TimedOut, fmt.Sprintf("the command was stopped after %s, its timeout", limit.Round(time.Second))
 	case c.decoder.Begun():
 		return result.Lost, "the session ended before the command: " + c.cause() + "; the command may still run"
 	case errors.Is(c.err, ssmchan.ErrKMS), errors.Is(c.err, ssmchan.ErrHandshake):
@@ -404,6 +416,8 @@ func (c *command) cause() string {
 
 // sessionLog says where the cluster logs its sessions, if it does.
 func (x *Executor) sessionLog(ctx context.Context, cluster, session string) string {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
 	out, err := x.ecs.DescribeClusters(ctx, &ecs.DescribeClustersInput{
 		Clusters: []string{cluster}, Include: []types.ClusterField{types.ClusterFieldConfigurations},
 	})
