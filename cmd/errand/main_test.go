@@ -249,3 +249,26 @@ func TestFilterPolicy(t *testing.T) {
 	default:
 	}
 }
+
+// An event starts a job, as in the guide of make local.
+func TestEventStartsAJob(t *testing.T) {
+	t.Parallel()
+	w := deployed(t)
+	entries, err := os.ReadFile("../../events/put-events.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.server.URL(), strings.NewReader(`{"Entries": `+string(entries)+`}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("X-Amz-Target", "AWSEvents.PutEvents")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if r := w.results(t, 1)[0]; r["status"] != "SUCCEEDED" || r["job"] != "rebuild-index" {
+		t.Errorf("got %v", r)
+	}
+}
