@@ -287,7 +287,10 @@ func (a *agent) send(t ssmchan.PayloadType, payload []byte) {
 	if a.next == 0 {
 		f.Flags = ssmchan.FlagSYN
 	}
-	o := &outgoing{a.next, f.Append(nil), f.Created}
+	o := &outgoing{number: a.next, frame: f.Append(nil)} // due at once, if it is not sent now
+	if !a.paused {
+		o.sent = f.Created
+	}
 	a.next++
 	if len(a.unacked) < agentBuffer {
 		a.unacked = append(a.unacked, o)

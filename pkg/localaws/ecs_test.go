@@ -598,18 +598,18 @@ func TestStopTaskRefuses(t *testing.T) {
 	refused(t, err, "InvalidParameterException", "Identifier is for cluster default. Your cluster is other")
 }
 
-// held starts a task whose process and its child hold a FIFO open, and returns
-// a channel that is closed when none of them does any longer.
-func (e *endpoint) held(t *testing.T) <-chan struct{} {
+// fifo makes a FIFO and a channel that is closed when nobody holds it open for
+// writing any longer.
+func fifo(t *testing.T) (path string, free <-chan struct{}) {
 	t.Helper()
-	fifo := filepath.Join(t.TempDir(), "fifo")
-	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+	path = filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	free := make(chan struct{})
+	done := make(chan struct{})
 	go func() {
-		defer close(free)
-		file, err := os.Open(fifo)
+		defer close(done)
+		file, err := os.Open(path)
 		if err != nil {
 			t.Error(err)
 			return
@@ -617,7 +617,15 @@ func (e *endpoint) held(t *testing.T) <-chan struct{} {
 		defer func() { _ = file.Close() }()
 		_, _ = io.Copy(io.Discard, file)
 	}()
-	e.register(t, shell("app", "exec 3>"+fifo+"; (trap '' TERM; echo ready; exec sleep 600) & wait"))
+	return path, done
+}
+
+// held starts a task whose process and its child hold a FIFO open, and returns
+// a channel that is closed when none of them does any longer.
+func (e *endpoint) held(t *testing.T) <-chan struct{} {
+	t.Helper()
+	path, free := fifo(t)
+	e.register(t, shell("app", "exec 3>"+path+"; (trap '' TERM; echo ready; exec sleep 600) & wait"))
 	e.run(t, request())
 	e.await(t, localaws.LogLine, "ready")
 	return free
@@ -1135,6 +1143,41 @@ func TestClusters(t *testing.T) {
 	if len(out.Failures) != 1 || *out.Failures[0].Reason != "MISSING" || *out.Failures[0].Arn != "arn:aws:ecs:eu-west-1:123456789012:cluster/missing" {
 		t.Errorf("got the failures %+v", out.Failures)
 	}
+	exec := &types.ExecuteCommandConfiguration{
+		KmsKeyId: aws.String("key"), Logging: types.ExecuteCommandLoggingOverride,
+		LogConfiguration: &types.ExecuteCommandLogConfiguration{CloudWatchLogGroupName: aws.String("/exec")},
+	}
+	config := &types.ClusterConfiguration{ExecuteCommandConfiguration: exec}
+	if _, err := e.ecs.CreateCluster(ctx, &ecs.CreateClusterInput{ClusterName: aws.String("encrypted"), Configuration: config}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.ecs.UpdateCluster(ctx, &ecs.UpdateClusterInput{Cluster: aws.String("jobs"), Configuration: config}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"encrypted", "jobs"} {
+		in := &ecs.DescribeClustersInput{Clusters: []string{name}}
+		if out, err := e.ecs.DescribeClusters(ctx, in); err != nil || out.Clusters[0].Configuration != nil {
+			t.Errorf("%s: unasked, got the configuration %+v, %v", name, out.Clusters[0].Configuration, err)
+		}
+		in.Include = []types.ClusterField{types.ClusterFieldConfigurations}
+		out, err := e.ecs.DescribeClusters(ctx, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := out.Clusters[0].Configuration.ExecuteCommandConfiguration; *got.KmsKeyId != "key" || *got.LogConfiguration.CloudWatchLogGroupName != "/exec" || got.Logging != exec.Logging {
+			t.Errorf("%s: got the configuration %+v", name, got)
+		}
+	}
+	exec.LogConfiguration = nil
+	_, err = e.ecs.UpdateCluster(ctx, &ecs.UpdateClusterInput{Cluster: aws.String("jobs"), Configuration: config})
+	refused(t, err, "InvalidParameterException", "must be OVERRIDE")
+	exec.Logging = "ALL"
+	_, err = e.ecs.CreateCluster(ctx, &ecs.CreateClusterInput{Configuration: config})
+	refused(t, err, "InvalidParameterException", "'logging'")
+	_, err = e.ecs.UpdateCluster(ctx, &ecs.UpdateClusterInput{Cluster: aws.String("missing")})
+	refused(t, err, "ClusterNotFoundException", "Cluster not found.")
+	_, err = e.ecs.DescribeClusters(ctx, &ecs.DescribeClustersInput{Include: []types.ClusterField{"ALL"}})
+	refused(t, err, "InvalidParameterException", "'include'")
 	if alone, err := e.ecs.DescribeClusters(ctx, &ecs.DescribeClustersInput{}); err != nil || len(alone.Clusters) != 1 || *alone.Clusters[0].ClusterName != "default" {
 		t.Errorf("without names, got %+v, %v", alone, err)
 	}

@@ -3,15 +3,19 @@ package localaws_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
@@ -28,8 +32,9 @@ func ecsExec(in *ecs.RunTaskInput) *ecs.RunTaskInput {
 	return in
 }
 
-// quick makes sessions begin at once.
-var quick = localaws.Disturbance{FirstFrame: time.Nanosecond}
+// quick makes sessions begin at once, and send nothing again however slow the
+// test is.
+var quick = localaws.Disturbance{FirstFrame: time.Nanosecond, Resend: limit}
 
 // host starts a task of one container and waits until it is RUNNING. Its
 // sessions behave as d says.
@@ -60,6 +65,11 @@ type client struct {
 	ctx  context.Context
 	conn *websocket.Conn
 	sent int64 // frames of input
+
+	got      transcript
+	text     strings.Builder
+	early    map[int64]ssmchan.Frame
+	expected int64
 }
 
 func dial(t *testing.T, session *types.Session) *client {
@@ -71,8 +81,12 @@ func dial(t *testing.T, session *types.Session) *client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.CloseNow() })
+	return newClient(ctx, t, conn)
+}
+
+func newClient(ctx context.Context, t *testing.T, conn *websocket.Conn) *client {
 	conn.SetReadLimit(1 << 20)
-	return &client{T: t, ctx: ctx, conn: conn}
+	return &client{T: t, ctx: ctx, conn: conn, got: transcript{acked: map[int64]int{}}, early: map[int64]ssmchan.Frame{}}
 }
 
 func opening(session *types.Session) ssmchan.Open {
@@ -113,10 +127,13 @@ func (c *client) next() ssmchan.Frame {
 	return f
 }
 
-// output reads a frame of output that is not acknowledged yet.
+// output reads the next frame of output and leaves it to be acknowledged.
 func (c *client) output() ssmchan.Frame {
 	c.Helper()
 	f := c.next()
+	for f.Type == ssmchan.TypeAcknowledge {
+		f = c.next()
+	}
 	if f.Type != ssmchan.TypeOutput {
 		c.Fatalf("got %s %s, want output", f.Type, f.Payload)
 	}
@@ -161,39 +178,36 @@ func (c *client) finish() transcript {
 	return c.until(func(transcript) bool { return false })
 }
 
+// until reads until there is enough, counting from the first frame.
 func (c *client) until(enough func(transcript) bool) transcript {
 	c.Helper()
-	got := transcript{acked: map[int64]int{}}
-	early := map[int64]ssmchan.Frame{}
-	var output strings.Builder
-	for next := int64(0); !enough(got); {
+	for !enough(c.got) {
 		f := c.next()
 		switch f.Type {
 		case ssmchan.TypeOutput:
 			c.ack(f)
-			got.frames = append(got.frames, f)
-			early[f.Sequence] = f
-			for _, ok := early[next]; ok; _, ok = early[next] {
-				output.Write(early[next].Payload)
-				next++
+			c.got.frames = append(c.got.frames, f)
+			c.early[f.Sequence] = f
+			for ; c.early[c.expected].Payload != nil; c.expected++ {
+				c.text.Write(c.early[c.expected].Payload)
 			}
-			got.output = output.String()
+			c.got.output = c.text.String()
 		case ssmchan.TypeAcknowledge:
 			var ack ssmchan.Acknowledgement
 			if err := json.Unmarshal(f.Payload, &ack); err != nil {
 				c.Fatal(err)
 			}
-			got.acked[ack.Sequence]++
+			c.got.acked[ack.Sequence]++
 		case ssmchan.TypeClosed:
 			var closed ssmchan.Closed
 			if err := json.Unmarshal(f.Payload, &closed); err != nil {
 				c.Fatal(err)
 			}
-			got.reason = closed.Output
-			return got
+			c.got.reason = closed.Output
+			return c.got
 		}
 	}
-	return got
+	return c.got
 }
 
 func TestExecTrace(t *testing.T) {
@@ -358,4 +372,396 @@ func TestExecRefuses(t *testing.T) {
 	}
 }
 
-func systemsManager(e *endpoint) *ssm.Client { return ssm.NewFromConfig(e.Config()) }
+// terminate calls TerminateSession.
+func (e *endpoint) terminate(t *testing.T, id *string) error {
+	t.Helper()
+	out, err := ssm.NewFromConfig(e.Config()).TerminateSession(t.Context(), &ssm.TerminateSessionInput{SessionId: id})
+	if err == nil && *out.SessionId != *id {
+		t.Errorf("TerminateSession of %s answers for %s", *id, *out.SessionId)
+	}
+	return err
+}
+
+// ready says that a command has printed ready.
+func ready(got transcript) bool { return strings.Contains(got.output, "ready") }
+
+func TestExecStartsWithoutAClient(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	task := e.host(t, quick)
+	path, free := fifo(t)
+	session := e.execute(t, task, `sh -c 'echo early; exec 3>`+path+`'`)
+	released(t, free)
+	if got := connect(t, session).finish(); got.output != "early\r\n" {
+		t.Errorf("a client that comes later got %q", got.output)
+	}
+}
+
+func TestExecResendsTheOldestFrame(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	task := e.host(t, localaws.Disturbance{FirstFrame: time.Nanosecond, Resend: time.Millisecond})
+	session := e.execute(t, task, `sh -c 'stty -echo; echo one; read x; echo two; read x'`)
+	c := connect(t, session)
+	first := c.output()
+	c.input(ssmchan.PayloadOutput, "\n")
+	var second ssmchan.Frame
+	for second.Sequence != 1 {
+		if second = c.next(); second.Type == ssmchan.TypeOutput && second.Sequence == 0 && (second.ID != first.ID || !bytes.Equal(second.Payload, first.Payload) || second.Flags != first.Flags) {
+			t.Fatalf("sent again, frame 0 is %+v, not %+v", second, first)
+		}
+	}
+	for range 5 {
+		if f := c.output(); f.Sequence != 0 {
+			t.Fatalf("frame %d is sent again before frame 0 is acknowledged", f.Sequence)
+		}
+	}
+	c.ack(first)
+	for c.output().Sequence != 1 {
+	}
+	if f := c.output(); f.Sequence != 1 {
+		t.Errorf("frame %d is sent again although it is acknowledged", f.Sequence)
+	}
+	c.ack(second)
+	c.input(ssmchan.PayloadOutput, "\n")
+	c.finish()
+	if shown := e.Sessions(); len(shown) != 1 || shown[0].ID != *session.SessionId || shown[0].Resent < 6 || !shown[0].Ended || shown[0].Upgrades != 1 || shown[0].Signed {
+		t.Errorf("got the sessions %+v", shown)
+	}
+}
+
+func TestExecEndsWithoutAcknowledgements(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	task := e.host(t, localaws.Disturbance{FirstFrame: time.Nanosecond, Drain: time.Millisecond, LoseAcks: 1})
+	if got := connect(t, e.execute(t, task, "echo hello")).finish(); got.output != "hello\r\n" || got.reason != "" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestExecInput(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	task := e.host(t, quick)
+	t.Run("Ctrl-C", func(t *testing.T) {
+		t.Parallel()
+		c := connect(t, e.execute(t, task, `sh -c 'echo ready; exec sleep 600'`))
+		c.until(ready)
+		c.input(ssmchan.PayloadOutput, "\x03")
+		if got := c.finish(); got.reason != "" || got.acked[0] != 1 {
+			t.Errorf("got %+v", got)
+		}
+	})
+	t.Run("in order, once", func(t *testing.T) {
+		t.Parallel()
+		c := connect(t, e.execute(t, task, `sh -c 'stty -echo; echo ready; read a; read b; echo $a $b'`))
+		c.until(ready)
+		c.sent = 1
+		c.input(ssmchan.PayloadOutput, "two\n")
+		c.sent = 0
+		c.input(ssmchan.PayloadOutput, "one\n")
+		c.sent = 0
+		c.input(ssmchan.PayloadOutput, "one\n") // its acknowledgement may have been lost
+		if got := c.finish(); got.output != "one two\r\n" && !strings.HasSuffix(got.output, "\r\none two\r\n") || got.acked[0] != 2 || got.acked[1] != 1 {
+			t.Errorf("got %q and the acknowledgements %v", got.output, got.acked)
+		}
+	})
+	t.Run("size", func(t *testing.T) {
+		t.Parallel()
+		c := connect(t, e.execute(t, task, `sh -c 'stty -echo; echo ready; read x; stty size'`))
+		c.until(ready)
+		c.input(ssmchan.PayloadSize, `{"cols":100,"rows":40}`)
+		c.input(ssmchan.PayloadOutput, "\n")
+		if got := c.finish(); !strings.HasSuffix(got.output, "40 100\r\n") {
+			t.Errorf("got %q", got.output)
+		}
+	})
+}
+
+func TestExecInputBeforeTheTerminal(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	task := e.host(t, localaws.Disturbance{FirstFrame: limit}) // until it says that it cannot start
+	session := e.execute(t, task, "/bin/nope")
+	c := connect(t, session)
+	c.input(ssmchan.PayloadOutput, "lost")
+	c.input(ssmchan.PayloadOutput, "held")
+	got := c.until(func(got transcript) bool { return len(got.acked) > 0 })
+	if got.acked[1] != 1 || got.acked[0] != 0 {
+		t.Errorf("got the acknowledgements %v", got.acked)
+	}
+	if err := e.terminate(t, session.SessionId); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestExecTerminate(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	task := e.host(t, quick)
+	path, free := fifo(t)
+	session := e.execute(t, task, `sh -c 'exec 3>`+path+`; sleep 600 & trap "" INT HUP TERM; echo ready; wait; wait'`)
+	c := connect(t, session)
+	c.until(ready)
+	if err := e.terminate(t, session.SessionId); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.finish(); got.reason != "" {
+		t.Errorf("closed with %q", got.reason)
+	}
+	released(t, free)
+	refused(t, e.terminate(t, session.SessionId), "ValidationException", "Session is not in a valid state")
+	refused(t, e.terminate(t, aws.String("ecs-execute-command-0")), "DoesNotExistException", "does not exist")
+}
+
+func TestExecRefusesClients(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	task := e.host(t, quick)
+	session := e.execute(t, task, "echo hello")
+	for name, spoil := range map[string]func(*ssmchan.Open){
+		"the token":            func(m *ssmchan.Open) { m.Token += "x" },
+		"MessageSchemaVersion": func(m *ssmchan.Open) { m.SchemaVersion = "2" },
+		"RequestId":            func(m *ssmchan.Open) { m.RequestID = "" },
+		"ClientId":             func(m *ssmchan.Open) { m.ClientID = "X" },
+		"ClientVersion":        func(m *ssmchan.Open) { m.ClientVersion = "" },
+	} {
+		message := opening(session)
+		spoil(&message)
+		c := dial(t, session).open(message)
+		_, _, err := c.conn.Read(c.ctx)
+		if websocket.CloseStatus(err) != websocket.StatusPolicyViolation || !strings.Contains(err.Error(), name) {
+			t.Errorf("with a wrong %s, got %v", name, err)
+		}
+	}
+	for name, url := range map[string]string{
+		"404": strings.Replace(*session.StreamUrl, *session.SessionId, "ecs-execute-command-0", 1),
+		"400": strings.Replace(*session.StreamUrl, "+", "%2B", 1),
+	} {
+		_, resp, err := websocket.Dial(t.Context(), url, nil) //nolint:bodyclose // Dial closes it
+		if err == nil || !strings.HasPrefix(resp.Status, name) {
+			t.Errorf("got %v, want %s", err, name)
+		}
+	}
+	if got := connect(t, session).finish(); got.output != "hello\r\n" {
+		t.Errorf("after the refusals, got %q", got.output)
+	}
+}
+
+func TestExecRequiresSigning(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	task := e.host(t, localaws.Disturbance{FirstFrame: time.Nanosecond, RequireSigning: true})
+	session := e.execute(t, task, "echo hello")
+	for _, test := range []struct {
+		service string
+		ok      bool
+	}{{"ssm", false}, {"ssmmessages", true}} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, *session.StreamUrl, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hash := sha256.Sum256(nil)
+		if err := v4.NewSigner().SignHTTP(t.Context(), aws.Credentials{AccessKeyID: "x", SecretAccessKey: "y"}, request, hex.EncodeToString(hash[:]), test.service, "eu-west-1", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		conn, resp, err := websocket.Dial(t.Context(), *session.StreamUrl, &websocket.DialOptions{HTTPHeader: request.Header}) //nolint:bodyclose // Dial closes it
+		if !test.ok {
+			if err == nil || resp.StatusCode != http.StatusForbidden || resp.Header.Get("X-Amzn-Errortype") != "AccessDeniedException" {
+				t.Errorf("signed for %s, got %v", test.service, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := newClient(t.Context(), t, conn).open(opening(session)).finish(); got.output != "hello\r\n" {
+			t.Errorf("got %q", got.output)
+		}
+	}
+	if shown := e.Sessions(); !shown[0].Signed || shown[0].Upgrades != 1 {
+		t.Errorf("got the sessions %+v", shown)
+	}
+}
+
+func TestExecDisturbances(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	task := e.host(t, localaws.Disturbance{
+		FirstFrame: time.Nanosecond, Pace: -1, Resend: 2 * time.Millisecond, LoseAcks: 4, Reorder: 5, Duplicate: 7, Announce: 10,
+	})
+	c := connect(t, e.execute(t, task, `awk 'BEGIN { while (i++ < 50000) print i }'`))
+	var numbers []int64
+	counts := map[string]int{}
+	for {
+		f := c.next()
+		counts[f.Type]++
+		if f.Type == ssmchan.TypeClosed {
+			break
+		}
+		if f.Type == ssmchan.TypeOutput {
+			numbers = append(numbers, f.Sequence)
+			c.ack(f)
+		}
+	}
+	copies := map[int64]int{}
+	backwards := 0
+	for i, n := range numbers {
+		copies[n]++
+		if i > 0 && n == numbers[i-1]-1 {
+			backwards++
+		}
+	}
+	frames := len(copies)
+	if frames < 200 || len(numbers) < frames+frames/7 || backwards < frames/10 {
+		t.Errorf("%d frames of %d numbers, %d times backwards", len(numbers), frames, backwards)
+	}
+	if want := frames / 10; counts[ssmchan.TypePausePublication] != want || counts[ssmchan.TypeStartPublication] != want {
+		t.Errorf("%d frames, and of other types %v", frames, counts)
+	}
+	if shown := e.Sessions(); shown[0].Resent == 0 {
+		t.Error("nothing was sent again")
+	}
+}
+
+func TestExecCutConnection(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	task := e.host(t, localaws.Disturbance{FirstFrame: time.Nanosecond, Resend: time.Millisecond, CutAfter: 1})
+	session := e.execute(t, task, `sh -c 'echo one; read x; echo two'`)
+	c := connect(t, session)
+	if f := c.output(); string(f.Payload) != "one\r\n" {
+		t.Errorf("got %q", f.Payload)
+	}
+	var err error
+	for err == nil { // it may be sent again before
+		_, _, err = c.conn.Read(c.ctx)
+	}
+	if websocket.CloseStatus(err) != -1 || c.ctx.Err() != nil {
+		t.Errorf("the connection was not cut: %v", err)
+	}
+	c = connect(t, session)
+	c.input(ssmchan.PayloadOutput, "\n")
+	if got := c.finish(); got.output != "one\r\n\r\ntwo\r\n" {
+		t.Errorf("after the cut, got %q", got.output)
+	}
+}
+
+func TestExecCloseWith(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	for after, want := range []string{"", "one\r\n"} {
+		task := e.host(t, localaws.Disturbance{FirstFrame: time.Nanosecond, CloseWith: "Your session timed out.", CloseAfter: after})
+		path, free := "/dev/null", (<-chan struct{})(nil)
+		if after > 0 {
+			path, free = fifo(t)
+		}
+		got := connect(t, e.execute(t, task, `sh -c 'exec 3>`+path+`; echo one; exec sleep 600'`)).finish()
+		if !strings.HasPrefix(want, got.output) || after > 0 && got.output != want || got.reason != "Your session timed out." {
+			t.Errorf("after %d: got %q, closed with %q", after, got.output, got.reason)
+		}
+		if after > 0 { // else it may not even have begun
+			released(t, free)
+		}
+	}
+}
+
+// ended waits for the end of a session that its client is not told of.
+func (e *endpoint) ended(t *testing.T, session *types.Session, how string) {
+	t.Helper()
+	if o := e.await(t, localaws.SessionState, how); o.Subject != *session.SessionId {
+		t.Errorf("session %s is %s", o.Subject, how)
+	}
+}
+
+// cut wants nothing but the loss of the connection.
+func (c *client) cut() {
+	c.Helper()
+	if typ, b, err := c.conn.Read(c.ctx); err == nil || websocket.CloseStatus(err) != -1 || c.ctx.Err() != nil {
+		c.Errorf("got %v, %q, %v", typ, b, err)
+	}
+}
+
+func TestExecSilent(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	task := e.host(t, localaws.Disturbance{FirstFrame: time.Nanosecond, Drain: time.Millisecond, Silent: true})
+	session := e.execute(t, task, "echo hello")
+	c := connect(t, session)
+	e.ended(t, session, "ENDED")
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	c.cut()
+}
+
+func TestExecNoClose(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	task := e.host(t, localaws.Disturbance{FirstFrame: time.Nanosecond, Resend: limit, NoClose: true})
+	session := e.execute(t, task, "echo hello")
+	c := connect(t, session)
+	c.ack(c.output())
+	e.ended(t, session, "ENDED")
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	c.cut()
+}
+
+func TestExecEndsWithTheTask(t *testing.T) {
+	t.Parallel()
+	for _, cut := range []bool{false, true} {
+		e := start(t)
+		task := e.host(t, localaws.Disturbance{FirstFrame: time.Nanosecond, Resend: limit, CutWhenStopped: cut})
+		path, free := fifo(t)
+		session := e.execute(t, task, `sh -c 'exec 3>`+path+`; trap "" HUP; sleep 600 & echo ready; wait'`)
+		c := connect(t, session)
+		c.until(ready)
+		if _, err := e.ecs.StopTask(t.Context(), &ecs.StopTaskInput{Task: task.TaskArn}); err != nil {
+			t.Fatal(err)
+		}
+		e.ended(t, session, "GONE")
+		released(t, free)
+		if cut {
+			c.cut()
+			continue
+		}
+		// The gateway is still there, and says nothing by itself.
+		if err := e.terminate(t, session.SessionId); err != nil {
+			t.Error(err)
+		}
+		if f := c.next(); f.Type != ssmchan.TypeClosed {
+			t.Errorf("got %s", f.Type)
+		}
+	}
+}
+
+func TestExecCloseKillsCommands(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	task := e.host(t, quick)
+	path, free := fifo(t)
+	c := connect(t, e.execute(t, task, `sh -c 'exec 3>`+path+`; trap "" HUP INT; sleep 600 & echo ready; wait'`))
+	c.until(ready)
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	released(t, free)
+	c.cut()
+}
+
+func TestExecLeavesWhatIgnoresTheHangup(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	task := e.host(t, quick)
+	path, free := fifo(t)
+	c := connect(t, e.execute(t, task, `sh -c 'exec 3>`+path+`; trap "" HUP; sleep 600 </dev/null >/dev/null 2>&1 & echo hello'`))
+	if got := c.finish(); got.output != "hello\r\n" {
+		t.Errorf("got %q", got.output)
+	}
+	if _, err := e.ecs.StopTask(t.Context(), &ecs.StopTaskInput{Task: task.TaskArn}); err != nil {
+		t.Fatal(err)
+	}
+	released(t, free)
+}

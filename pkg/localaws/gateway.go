@@ -22,17 +22,20 @@ import (
 type gateway struct {
 	session *session
 
-	mu       sync.Mutex
-	conn     *websocket.Conn // of the client, or nil
-	upgrades int
-	signed   bool
-	ended    bool
-	reason   string // for the end
-	silent   bool   // the agent is gone without a word
-	frames   int    // of output, sent ones of the agent's not counted again
-	acks     int
-	held     []byte // goes out after the next frame
+	mu        sync.Mutex
+	conn      *websocket.Conn // of the client, or nil
+	upgrades  int
+	signed    bool
+	ended     bool
+	reason    string // for the end
+	agentGone bool   // without a word
+	frames    int    // of output, sent ones of the agent's not counted again
+	acks      int
+	held      []byte // goes out after the next frame
 }
+
+// closeTime is what a client has for its part of closing the websocket.
+const closeTime = 2 * time.Second
 
 const channelPath = "/v1/data-channel/"
 
@@ -206,15 +209,14 @@ func announcement(typ string) []byte {
 	return b
 }
 
-// write sends a frame that is not for the agent to lose: who does not read is
-// waited for.
+// write waits for a client that does not read.
 func (g *gateway) write(conn *websocket.Conn, b []byte) {
 	if conn != nil && !g.session.Silent {
 		_ = conn.Write(g.session.server.ctx, websocket.MessageBinary, b)
 	}
 }
 
-// toClient sends the agent's own messages, which no disturbance counts.
+// toClient passes a message that no disturbance counts.
 func (g *gateway) toClient(f ssmchan.Frame) {
 	g.mu.Lock()
 	conn := g.conn
@@ -254,7 +256,7 @@ func (g *gateway) end(reason string) {
 // vanish is the end of an agent whose container has stopped: nobody says a word.
 func (g *gateway) vanish() {
 	g.mu.Lock()
-	g.silent = true
+	g.agentGone = true
 	conn := g.conn
 	g.mu.Unlock()
 	if conn != nil && g.session.CutWhenStopped {
@@ -281,14 +283,18 @@ func (g *gateway) farewell(conn *websocket.Conn) {
 	g.write(conn, ssmchan.Frame{
 		Type: ssmchan.TypeClosed, Created: time.Now(), Flags: ssmchan.FlagSYN | ssmchan.FlagFIN, ID: id, Payload: payload,
 	}.Append(nil))
-	_ = conn.Close(websocket.StatusNormalClosure, "")
+	g.session.server.background(func() {
+		late := time.AfterFunc(closeTime, func() { _ = conn.CloseNow() })
+		defer late.Stop()
+		_ = conn.Close(websocket.StatusNormalClosure, "")
+	})
 }
 
 // terminate ends the session from outside. An agent that is gone does not
 // notice, so then the gateway does it alone.
 func (s *session) terminate(reason string) {
 	s.gateway.mu.Lock()
-	silent := s.gateway.silent
+	silent := s.gateway.agentGone
 	s.gateway.mu.Unlock()
 	if silent {
 		s.gateway.end(reason)

@@ -6,7 +6,6 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 
 	"errand/pkg/ssmchan"
 )
@@ -25,13 +26,12 @@ type kmsService struct {
 	operations map[string]operation
 
 	mu   sync.Mutex
-	keys map[string]bool // by id
-	data map[string]dataKey
+	keys map[string]bool    // by ARN
+	data map[string]dataKey // by ciphertext, which says nothing itself
 }
 
-// dataKey is what a ciphertext stands for.
 type dataKey struct {
-	keyID   string
+	arn     string
 	context map[string]string
 	plain   []byte
 }
@@ -45,68 +45,46 @@ func newKMS(s *Server) *kmsService {
 	return k
 }
 
-// AddKey makes a KMS key and returns its ARN, which goes into the
-// executeCommandConfiguration of a cluster.
+// AddKey makes a KMS key and returns its ARN, which the
+// executeCommandConfiguration of a cluster may have.
 func (s *Server) AddKey() string {
 	s.kms.mu.Lock()
 	defer s.kms.mu.Unlock()
-	id := newUUID()
-	s.kms.keys[id] = true
-	return s.arn("kms", "key/"+id)
+	arn := s.arn("kms", "key/"+newUUID())
+	s.kms.keys[arn] = true
+	return arn
 }
 
-type dataKeyRequest struct {
-	KeyID             string `json:"KeyId"`
-	NumberOfBytes     int
-	KeySpec           string
-	EncryptionContext map[string]string
-}
-
-type dataKeyAnswer struct {
-	CiphertextBlob []byte
+// kmsAnswer is that of both operations.
+type kmsAnswer struct {
+	CiphertextBlob []byte `json:",omitempty"`
 	KeyID          string `json:"KeyId"`
 	Plaintext      []byte
 }
 
-func (k *kmsService) generateDataKey(_ context.Context, in *dataKeyRequest) (*dataKeyAnswer, error) {
-	size := in.NumberOfBytes
-	if spec, ok := map[string]int{"AES_256": 32, "AES_128": 16}[in.KeySpec]; ok {
-		size = spec
+func (k *kmsService) generateDataKey(_ context.Context, in *kms.GenerateDataKeyInput) (*kmsAnswer, error) {
+	if in.NumberOfBytes == nil || *in.NumberOfBytes < 1 || *in.NumberOfBytes > 1024 {
+		return nil, badRequest("ValidationException", "NumberOfBytes must be 1 to 1024, and the embedded AWS endpoint takes no key spec.")
 	}
-	if size < 1 || size > 1024 || (in.KeySpec == "") == (in.NumberOfBytes == 0) {
-		return nil, badRequest("ValidationException", "Please specify either number of bytes, of which 1 to 1024 are possible, or key spec.")
-	}
-	prefix := k.server.arn("kms", "key/")
-	id := strings.TrimPrefix(in.KeyID, prefix)
+	arn := k.server.arn("kms", "key/") + strings.TrimPrefix(deref(in.KeyId), k.server.arn("kms", "key/"))
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.keys[id] {
-		return nil, badRequest("NotFoundException", "Key '%s%s' does not exist", prefix, id)
+	if !k.keys[arn] {
+		return nil, badRequest("NotFoundException", "Key '%s' does not exist", arn)
 	}
-	plain, sealed := random(size), random(120+size)
-	k.data[string(sealed)] = dataKey{prefix + id, in.EncryptionContext, plain}
-	return &dataKeyAnswer{sealed, prefix + id, plain}, nil
+	plain, sealed := random(int(*in.NumberOfBytes)), random(184)
+	k.data[string(sealed)] = dataKey{arn, in.EncryptionContext, plain}
+	return &kmsAnswer{sealed, arn, plain}, nil
 }
 
-type decryptRequest struct {
-	CiphertextBlob    []byte
-	EncryptionContext map[string]string
-}
-
-type decryptAnswer struct {
-	EncryptionAlgorithm string
-	KeyID               string `json:"KeyId"`
-	Plaintext           []byte
-}
-
-func (k *kmsService) decrypt(_ context.Context, in *decryptRequest) (*decryptAnswer, error) {
+func (k *kmsService) decrypt(_ context.Context, in *kms.DecryptInput) (*kmsAnswer, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	key, ok := k.data[string(in.CiphertextBlob)]
 	if !ok || !maps.Equal(key.context, in.EncryptionContext) {
 		return nil, badRequest("InvalidCiphertextException", "")
 	}
-	return &decryptAnswer{"SYMMETRIC_DEFAULT", key.keyID, key.plain}, nil
+	return &kmsAnswer{KeyID: key.arn, Plaintext: key.plain}, nil
 }
 
 func random(n int) []byte {
@@ -115,62 +93,27 @@ func random(n int) []byte {
 	return b
 }
 
-// The handshake, in which the agent and the client agree on keys. What the
-// agent's structs do not say is what the client may leave out.
-
-type handshakeRequest struct {
-	AgentVersion           string
-	RequestedClientActions []requestedAction
-}
-
-type requestedAction struct {
-	ActionType       string
-	ActionParameters any
-}
-
-type sessionTypeParameters struct {
-	SessionType string
-	Properties  any
-}
-
-type kmsParameters struct {
-	KMSKeyID  string `json:"KMSKeyId"`
-	Challenge []byte
-}
-
-type handshakeResponse struct {
-	ProcessedClientActions []struct {
-		ActionType   string
-		ActionStatus int // 1: success
-		ActionResult json.RawMessage
-		Error        string
-	}
-}
-
-type challenge struct{ Challenge []byte }
-
-type handshakeComplete struct {
-	HandshakeTimeToComplete time.Duration
-	CustomerMessage         string
-}
-
-// handshake runs the whole exchange. After it, everything is encrypted.
+// handshake asks the client for a data key and for a proof that it has it. After
+// that, all output and input is encrypted.
 func (a *agent) handshake() error {
+	type document = map[string]any
+	type challenge struct{ Challenge []byte }
 	begin := time.Now()
-	nonce := random(16)
-	a.sendJSON(ssmchan.PayloadHandshakeRequest, handshakeRequest{"3.3.0.0", []requestedAction{
-		{"SessionType", sessionTypeParameters{"InteractiveCommands", nil}},
-		{"KMSEncryption", kmsParameters{a.session.keyID, nonce}},
-	}})
+	a.sendJSON(ssmchan.PayloadHandshakeRequest, document{
+		"AgentVersion": "3.3.0.0",
+		"RequestedClientActions": []document{
+			{"ActionType": "SessionType", "ActionParameters": document{"SessionType": "InteractiveCommands", "Properties": nil}},
+			{"ActionType": "KMSEncryption", "ActionParameters": document{"KMSKeyId": a.session.keyID, "Challenge": random(16)}},
+		},
+	})
 	var response handshakeResponse
 	if err := a.answer(ssmchan.PayloadHandshakeResponse, &response, "Handshake timed out. Please ensure that you have the latest version of the session manager plugin."); err != nil {
 		return err
 	}
-	keys, err := a.agree(response, nonce)
+	keys, err := a.agree(response)
 	if err != nil {
 		return err
 	}
-
 	secret := random(64)
 	a.sendJSON(ssmchan.PayloadChallengeRequest, challenge{seal(keys.agent, secret)})
 	var proof challenge
@@ -180,10 +123,12 @@ func (a *agent) handshake() error {
 	if got, err := unseal(keys.client, proof.Challenge); err != nil || !bytes.Equal(got, secret) {
 		return errors.New("Encryption challenge does not match!") //nolint:revive,staticcheck // the agent's words
 	}
-	a.sendJSON(ssmchan.PayloadHandshakeComplete, handshakeComplete{time.Since(begin), "This session is encrypted using AWS KMS."})
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.handshaking, a.keys = false, keys
+	a.mu.Unlock()
+	a.sendJSON(ssmchan.PayloadHandshakeComplete, document{
+		"HandshakeTimeToComplete": time.Since(begin), "CustomerMessage": "This session is encrypted using AWS KMS.",
+	})
 	return nil
 }
 
@@ -210,71 +155,59 @@ func (a *agent) answer(t ssmchan.PayloadType, v any, late string) error {
 	}
 }
 
-// agree gets the keys from KMS that the client has made.
-func (a *agent) agree(response handshakeResponse, nonce []byte) (*sessionKeys, error) {
+type handshakeResponse struct {
+	ProcessedClientActions []struct {
+		ActionType   string
+		ActionStatus int // 1: success
+		ActionResult json.RawMessage
+		Error        string
+	}
+}
+
+// agree gets the key from KMS that the client has made. It does not know
+// ChallengeAcknowledgement, which AWS's own client does not send either.
+func (a *agent) agree(response handshakeResponse) (*sessionKeys, error) {
 	s := a.session
-	var keys *sessionKeys
+	request := &kms.DecryptInput{EncryptionContext: map[string]string{"aws:ssm:SessionId": s.ID, "aws:ssm:TargetId": s.target}}
 	for _, action := range response.ProcessedClientActions {
 		if action.ActionStatus != 1 {
 			return nil, fmt.Errorf("%s failed on client with status %d error: %s", action.ActionType, action.ActionStatus, action.Error)
 		}
-		if action.ActionType != "KMSEncryption" {
-			continue
-		}
-		var result struct {
-			KMSCipherTextKey         []byte
-			ChallengeAcknowledgement bool
-		}
-		if err := json.Unmarshal(action.ActionResult, &result); err != nil {
-			return nil, err
-		}
-		request := &decryptRequest{result.KMSCipherTextKey, map[string]string{"aws:ssm:SessionId": s.ID, "aws:ssm:TargetId": s.target}}
-		if result.ChallengeAcknowledgement {
-			request.EncryptionContext["aws:ssm:RandomChallenge"] = base64.StdEncoding.EncodeToString(nonce)
-		}
-		s.server.count("Decrypt")
-		err := s.server.faults.take(a.ctx, "Decrypt")
-		var key *decryptAnswer
-		if err == nil {
-			key, err = s.server.kms.decrypt(a.ctx, request)
-		}
-		if err == nil {
-			keys, err = newSessionKeys(key.Plaintext)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("Fetching data key failed: %w", err) //nolint:revive,staticcheck // the agent's words
+		if action.ActionType == "KMSEncryption" {
+			var result struct{ KMSCipherTextKey []byte }
+			if err := json.Unmarshal(action.ActionResult, &result); err != nil {
+				return nil, err
+			}
+			request.CiphertextBlob = result.KMSCipherTextKey
 		}
 	}
-	if keys == nil {
-		return nil, errors.New("KMSEncryption was not answered by the client")
+	s.server.count("Decrypt")
+	err := s.server.faults.take(a.ctx, "Decrypt")
+	var key *kmsAnswer
+	if err == nil {
+		key, err = s.server.kms.decrypt(a.ctx, request)
 	}
-	return keys, nil
+	if err == nil && len(key.Plaintext) != 64 {
+		err = fmt.Errorf("the data key has %d bytes, not 64", len(key.Plaintext))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("Fetching data key failed: %w", err) //nolint:revive,staticcheck // the agent's words
+	}
+	return &sessionKeys{agent: gcm(key.Plaintext[:32]), client: gcm(key.Plaintext[32:])}, nil
 }
 
 // sessionKeys are those that the agent and the client encrypt with.
 type sessionKeys struct{ agent, client cipher.AEAD }
 
-func newSessionKeys(plain []byte) (*sessionKeys, error) {
-	if len(plain) != 64 {
-		return nil, fmt.Errorf("the data key has %d bytes, not 64", len(plain))
-	}
-	agent, err := gcm(plain[:32])
-	if err != nil {
-		return nil, err
-	}
-	client, err := gcm(plain[32:])
-	if err != nil {
-		return nil, err
-	}
-	return &sessionKeys{agent, client}, nil
-}
-
-func gcm(key []byte) (cipher.AEAD, error) {
+func gcm(key []byte) cipher.AEAD {
 	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		var aead cipher.AEAD
+		if aead, err = cipher.NewGCM(block); err == nil {
+			return aead
+		}
 	}
-	return cipher.NewGCM(block)
+	panic(err) // only keys of other lengths are refused
 }
 
 // seal encrypts: 12 bytes of nonce, the ciphertext, 16 bytes of tag.
