@@ -2,7 +2,6 @@ package localaws
 
 import (
 	"context"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -281,10 +280,9 @@ func (x *execService) terminateSession(_ context.Context, in *sessionReference) 
 	if s == nil {
 		return nil, badRequest("DoesNotExistException", "Session %s does not exist.", in.SessionID)
 	}
-	if s.gateway.closed() {
+	if !s.terminate("") {
 		return nil, badRequest("ValidationException", "Session is not in a valid state")
 	}
-	s.terminate("")
 	return in, nil
 }
 
@@ -320,11 +318,4 @@ func (e *ecsService) updateCluster(_ context.Context, in *ecs.UpdateClusterInput
 		c.Settings = in.Settings
 	}
 	return &ecs.UpdateClusterOutput{Cluster: c.describe()}, nil
-}
-
-// accessDenied is the refusal of whoever has no permission.
-func accessDenied(format string, args ...any) *apiError {
-	refusal := badRequest("AccessDeniedException", format, args...)
-	refusal.status = http.StatusForbidden
-	return refusal
 }

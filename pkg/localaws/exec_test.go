@@ -238,6 +238,7 @@ func TestExecCommandLine(t *testing.T) {
 		{"no shell", `echo $HOME * ; x`, "$HOME * ; x\r\n", ""},
 		{"doubled dollars", `echo '$$'`, "$\r\n", ""},
 		{"quoted dollars and braces", `echo '$''$''{''{ x }''}'`, "$${{ x }}\r\n", ""},
+		{"U+FFFD, which the agent damages", `printf '\357\277\275abcd'`, "\xefabcd", ""},
 		{"a terminal without a size", `sh -c 'tty -s && stty size && echo $TERM ${LANG-unset}'`, "0 0\r\nxterm-256color C.UTF-8\r\n", ""},
 		{"what cannot be split", `echo 'a`, "", "Unable to start command: Failed to parse commands input: EOF found when expecting closing quote"},
 		{"a parameter", `echo {{ ssm:/secret }}`, "", "Unable to start command: Failed to parse commands input: there is no parameter {{ ssm:/secret }}"},

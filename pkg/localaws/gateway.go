@@ -53,7 +53,7 @@ func (x *execService) serveChannel(w http.ResponseWriter, r *http.Request) {
 	}
 	signed := x.signed(r)
 	if s.RequireSigning && !signed {
-		writeJSONError(w, accessDenied("The upgrade is not signed, or not authorized to perform: ssmmessages:OpenDataChannel on resource: %s", x.server.arn("ssm", "session/"+s.ID)))
+		writeJSONError(w, &apiError{http.StatusForbidden, "AccessDeniedException", "not authorized to perform: ssmmessages:OpenDataChannel on resource: " + x.server.arn("ssm", "session/"+s.ID), nil})
 		return
 	}
 	conn, err := websocket.Accept(w, r, nil)
@@ -224,13 +224,6 @@ func (g *gateway) toClient(f ssmchan.Frame) {
 	g.write(conn, f.Append(nil))
 }
 
-// closed says whether the session has ended.
-func (g *gateway) closed() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.ended
-}
-
 func (g *gateway) describe(shown *Session) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -290,17 +283,21 @@ func (g *gateway) farewell(conn *websocket.Conn) {
 	})
 }
 
-// terminate ends the session from outside. An agent that is gone does not
-// notice, so then the gateway does it alone.
-func (s *session) terminate(reason string) {
-	s.gateway.mu.Lock()
-	silent := s.gateway.agentGone
-	s.gateway.mu.Unlock()
-	if silent {
-		s.gateway.end(reason)
-		return
+// terminate ends the session from outside, unless it has ended. An agent that
+// is gone does not notice, so then the gateway does it alone.
+func (s *session) terminate(reason string) bool {
+	g := s.gateway
+	g.mu.Lock()
+	ended, gone := g.ended, g.agentGone
+	g.mu.Unlock()
+	switch {
+	case ended:
+	case gone:
+		g.end(reason)
+	default:
+		s.agent.stop(&termination{reason})
 	}
-	s.agent.stop(&termination{reason})
+	return !ended
 }
 
 // termination is the cause of an agent's end that came from outside.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -21,7 +22,7 @@ import (
 func TestMain(m *testing.M) {
 	switch os.Getenv("LOCALAWS_TEST_BOOTSTRAP") {
 	case "":
-		os.Exit(m.Run())
+		os.Exit(max(m.Run(), leaks()))
 	case "exit":
 		fmt.Println("cannot go on")
 		os.Exit(3)
@@ -32,6 +33,21 @@ func TestMain(m *testing.M) {
 		})
 	default:
 		lambda.Start(handle)
+	}
+}
+
+// leaks fails if sessions have left goroutines behind.
+func leaks() int {
+	stacks := make([]byte, 1<<20)
+	for deadline := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
+		left := string(stacks[:runtime.Stack(stacks, true)])
+		if !strings.Contains(left, "localaws.(*agent)") && !strings.Contains(left, "localaws.(*gateway)") && !strings.Contains(left, "coder/websocket") {
+			return 0
+		}
+		if time.Now().After(deadline) {
+			fmt.Fprintln(os.Stderr, "goroutines are left:\n"+left)
+			return 1
+		}
 	}
 }
 
