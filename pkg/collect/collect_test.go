@@ -613,6 +613,10 @@ func TestFailedLaunch(t *testing.T) {
 	if lost.Status != "LOST" || !strings.HasPrefix(lost.Reason, "the executor failed, and the command may have run: ") {
 		t.Errorf("an executor that died gives %+v", lost)
 	}
+	old := strings.NewReplacer("jobs-launcher", "jobs-ExecutorFunction-1A2B3C", "RetriesExhausted", "EventAgeExceeded").Replace(string(event(t, "launch-failed")))
+	if got := s.handle(t, json.RawMessage(old)); got.Status != "START_FAILED" || got.Method != "exec" {
+		t.Errorf("an executor that was never run gives %+v", got)
+	}
 	rejected := s.handle(t, json.RawMessage(strings.Replace(string(event(t, "launch-failed")), `"command"`, `"comand"`, 1)))
 	if rejected.Status != "REJECTED" || rejected.Reason != "comand: unknown field, did you mean command?" {
 		t.Errorf("a refusal that could not be published gives %+v", rejected)

@@ -55,6 +55,9 @@ func (r record) result() result.Result {
 	}
 	failed := job.NewRun(p, eventID, r.RequestContext.RequestID).NotStarted(result.LaunchFailed, reason)
 	switch {
+	case r.executor() && r.RequestContext.Condition == "EventAgeExceeded":
+		failed.Method, failed.Status = result.MethodExec, result.StartFailed
+		failed.Reason = "the command was not run: Lambda could not run the executor in time"
 	case r.executor():
 		failed.Method, failed.Status = result.MethodExec, result.Lost
 		failed.Reason = "the executor failed, and the command may have run: " + reason

@@ -40,7 +40,7 @@ func (x *Executor) sign(ctx context.Context, url string) (http.Header, error) {
 func (x *Executor) dataKey(ctx context.Context, keyID string, encryptionContext map[string]string) (plain, encrypted []byte, err error) {
 	out, err := x.kms.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: &keyID, NumberOfBytes: aws.Int32(64), EncryptionContext: encryptionContext})
 	if err != nil {
-		return nil, nil, explain(err)
+		return nil, nil, answered(err)
 	}
 	return out.Plaintext, out.CiphertextBlob, nil
 }

@@ -92,8 +92,8 @@ func advise(text string) string {
 	for _, known := range []struct{ part, advice string }{
 		{"/bin/sh: no such file or directory", "The image has no shell, and ECS Exec needs one at /bin/sh to report the exit code: use an image with a shell, or a task of its own"},
 		{"Plugin with name InteractiveCommands not found", "The agent could not set itself up: the disk of the task may be full"},
+		{"AccessDenied", "The executor's role needs kms:GenerateDataKey (parameter ExecKeyArn), and the task role kms:Decrypt, on the cluster's key"},
 		{"encrypt", "The encryption of the session's log group and of the cluster must agree"},
-		{"AccessDenied", "The executor's role needs kms:GenerateDataKey and the task role kms:Decrypt on the cluster's key"},
 		{"ssmmessages:OpenDataChannel", "The executor's role needs ssmmessages:OpenDataChannel on its sessions"},
 		{"inactivity", "AWS ends a session after 20 minutes without activity"},
 	} {

@@ -153,12 +153,13 @@ func (x *Executor) run(ctx context.Context, p job.ExecPayload, run job.Run) resu
 	c := x.follow(ctx, where, session, mark, limit)
 	r.StartedAt, r.StoppedAt = c.startedAt, c.endedAt
 	r.ExitCode = c.decoder.ExitCode()
-	r.Status, r.Reason = c.verdict(limit)
+	r.Status, r.Reason = c.verdict(limit, limit < p.Limit())
 	lines := x.cfg.LogLines
 	if p.LogLines != nil {
 		lines = *p.LogLines
 	}
 	r.Log = c.output.log(lines)
+	r.Log.Settled = aws.Bool(c.decoder.Ended())
 	r.Log.Note = x.sessionLog(ctx, where.cluster, aws.ToString(session.SessionId))
 	if !c.decoder.Begun() {
 		r.Log = nil // nothing was run that could have written
@@ -362,10 +363,13 @@ func gone(task types.Task) bool {
 	return false
 }
 
-// verdict judges how the command ended.
-func (c *command) verdict(limit time.Duration) (result.Status, string) {
+// verdict judges how the command ended. ours says that not the payload's timeout
+// but the function's own time was the limit.
+func (c *command) verdict(limit time.Duration, ours bool) (result.Status, string) {
 	code := c.decoder.ExitCode()
 	switch {
+	case c.timedOut && ours:
+		return result.TimedOut, fmt.Sprintf("the command was stopped after %s, when the time of the function was over", limit.Round(time.Second))
 	case c.timedOut:
 		return result.TimedOut, fmt.Sprintf("the command was stopped after %s, its timeout", limit.Round(time.Second))
 	case c.decoder.Ended() && code == nil:

@@ -259,7 +259,7 @@ func TestClusterWithKey(t *testing.T) {
 	}
 	s.Inject(localaws.Fault{Operation: "GenerateDataKey", Code: "AccessDeniedException", Message: "not authorized to perform: kms:GenerateDataKey", Times: 5})
 	r = s.exec(t, payload(t, map[string]any{"command": []string{"echo", "never"}}))
-	if r.Status != result.StartFailed || !strings.Contains(r.Reason, "kms:GenerateDataKey") {
+	if r.Status != result.StartFailed || !strings.Contains(r.Reason, "and the task role kms:Decrypt, on the cluster's key") {
 		t.Errorf("KMS denied gives %s: %s", r.Status, r.Reason)
 	}
 }
@@ -302,7 +302,7 @@ func TestDeadline(t *testing.T) {
 	if _, err := s.executor.Handle(ctx, json.RawMessage(payload(t, map[string]any{"command": []string{"sleep", "600"}}))); err != nil {
 		t.Fatal(err)
 	}
-	if r := s.told[0]; r.Status != result.TimedOut {
+	if r := s.told[0]; r.Status != result.TimedOut || !strings.Contains(r.Reason, "the time of the function was over") {
 		t.Errorf("%s: %s", r.Status, r.Reason)
 	}
 }

@@ -31,8 +31,7 @@ func (t *tail) Write(p []byte) (int, error) {
 // log is the end of the output as the end of a log.
 func (t *tail) log(n int) *result.Log {
 	truncated := t.total > int64(len(t.kept))
-	settled := true
-	log := &result.Log{Status: result.LogOK, Settled: &settled, Truncated: &truncated}
+	log := &result.Log{Status: result.LogOK, Truncated: &truncated}
 	if t.total == 0 {
 		log.Status, log.Truncated = result.LogEmpty, nil
 		return log

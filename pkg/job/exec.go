@@ -3,8 +3,6 @@ package job
 import (
 	"fmt"
 	"time"
-
-	"errand/pkg/awsjson"
 )
 
 // The bounds of an exec payload's timeout. A Lambda function runs for 15 minutes
@@ -42,12 +40,7 @@ func DecodeExec(raw []byte) (ExecPayload, string, error) {
 	if problem != "" {
 		return p, eventID, Invalid{problem}
 	}
-	var problems Invalid
-	for _, bad := range awsjson.Decode(payload, &p) {
-		problems = append(problems, bad.String())
-	}
-	problems = append(problems, p.check()...)
-	if problems != nil {
+	if problems := decode(payload, &p, p.check); problems != nil {
 		return p, eventID, problems
 	}
 	return p, eventID, nil
