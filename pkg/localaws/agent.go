@@ -381,15 +381,15 @@ func (a *agent) input(f ssmchan.Frame) {
 		a.acknowledge(f) // again: the first one was lost
 	case f.Sequence > a.expected:
 		if len(a.early) < agentBuffer {
-			f.Payload = slices.Clone(f.Payload)
 			a.early[f.Sequence] = f
 			a.acknowledge(f)
 		}
 	default:
-		if !a.take(f) {
+		if !a.takes(f.PayloadType) {
 			return
 		}
 		a.acknowledge(f)
+		a.take(f)
 		for a.expected++; ; a.expected++ {
 			next, ok := a.early[a.expected]
 			if !ok {
@@ -401,40 +401,39 @@ func (a *agent) input(f ssmchan.Frame) {
 	}
 }
 
-// take does what an input frame is for, and reports whether there is anybody
-// to do it.
-func (a *agent) take(f ssmchan.Frame) bool {
+// takes says whether there is anybody for an input frame. During the handshake
+// all is taken, if only to be dropped.
+func (a *agent) takes(t ssmchan.PayloadType) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.handshaking || a.terminal != nil || t == ssmchan.PayloadHandshakeResponse || t == ssmchan.PayloadChallengeResponse
+}
+
+// take does what an input frame is for.
+func (a *agent) take(f ssmchan.Frame) {
 	a.mu.Lock()
 	terminal, handshaking, keys := a.terminal, a.handshaking, a.keys
 	a.mu.Unlock()
-	switch {
-	case f.PayloadType == ssmchan.PayloadHandshakeResponse || f.PayloadType == ssmchan.PayloadChallengeResponse:
-		if handshaking {
-			f.Payload = slices.Clone(f.Payload)
-			select {
-			case a.answers <- f:
-			default: // more answers than questions
-			}
+	switch f.PayloadType {
+	case ssmchan.PayloadHandshakeResponse, ssmchan.PayloadChallengeResponse:
+		select {
+		case a.answers <- f:
+		default: // more answers than questions
 		}
-	case handshaking: // dropped
-	case terminal == nil:
-		return false
-	case f.PayloadType == ssmchan.PayloadOutput:
+	case ssmchan.PayloadOutput:
 		typed := f.Payload
 		if keys != nil {
-			var err error
-			if typed, err = unseal(keys.client, typed); err != nil {
-				return true
-			}
+			typed, _ = unseal(keys.client, typed) // nothing, if it is not encrypted
 		}
-		_, _ = terminal.Write(typed)
-	case f.PayloadType == ssmchan.PayloadSize:
+		if !handshaking {
+			_, _ = terminal.Write(typed)
+		}
+	case ssmchan.PayloadSize:
 		var size struct{ Cols, Rows uint16 }
-		if json.Unmarshal(f.Payload, &size) == nil {
+		if json.Unmarshal(f.Payload, &size) == nil && !handshaking {
 			_ = pty.Setsize(terminal, &pty.Winsize{Cols: size.Cols, Rows: size.Rows})
 		}
 	}
-	return true
 }
 
 func (a *agent) acknowledge(f ssmchan.Frame) {

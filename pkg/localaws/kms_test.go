@@ -146,7 +146,7 @@ func TestExecEncrypted(t *testing.T) {
 	e := start(t)
 	task := e.host(t, localaws.Disturbance{FirstFrame: time.Nanosecond, Resend: time.Millisecond})
 	id := e.encrypt(t)
-	session := e.execute(t, task, `sh -c 'stty -echo; echo hello; read x; echo $x'`)
+	session := e.execute(t, task, `sh -c 'stty -echo; printf hello; read x; printf $x'`)
 	c := connect(t, session)
 	key := e.dataKey(t, task, session, id)
 	agent, mine := gcm(t, key.Plaintext[:32]), gcm(t, key.Plaintext[32:])
@@ -170,12 +170,12 @@ func TestExecEncrypted(t *testing.T) {
 	if complete.HandshakeTimeToComplete <= 0 || complete.CustomerMessage != "This session is encrypted using AWS KMS." {
 		t.Errorf("got %+v", complete)
 	}
-	if got := opened(t, agent, c.stream(ssmchan.PayloadOutput, nil).Payload); string(got) != "hello\r\n" {
+	if got := opened(t, agent, c.stream(ssmchan.PayloadOutput, nil).Payload); string(got) != "hello" {
 		t.Errorf("got %q", got)
 	}
 	c.input(ssmchan.PayloadOutput, "not encrypted\n")
 	c.input(ssmchan.PayloadOutput, string(sealed(mine, []byte("typed\n"))))
-	if got := opened(t, agent, c.stream(ssmchan.PayloadOutput, nil).Payload); string(got) != "typed\r\n" {
+	if got := opened(t, agent, c.stream(ssmchan.PayloadOutput, nil).Payload); string(got) != "typed" {
 		t.Errorf("got %q", got)
 	}
 	if n := e.Calls("Decrypt"); n != 1 {
