@@ -92,12 +92,23 @@ type Answer struct {
 	Reason  string `json:"reason,omitempty"`
 }
 
+// What is kept back from the function's deadline: commandTime from the time for
+// the command, to end the session and to find out what became of it, and
+// publishTime of that from all these calls, each of which has callTime.
 const (
-	// publishTime is kept back from the deadline to end the session and to
-	// publish; callTime bounds each of the two looks at what became of it.
-	publishTime = 30 * time.Second
-	callTime    = 7 * time.Second
+	commandTime = 30 * time.Second
+	publishTime = 12 * time.Second
+	callTime    = 4 * time.Second
 )
+
+// before ends d before ctx does. Short deadlines, as in tests, are shared.
+func before(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-min(d, time.Until(deadline)/2)))
+}
 
 // Handle runs the command that raw asks for and publishes how it ended. An error
 // means that nobody was told; the command must not be run again for that.
@@ -145,15 +156,14 @@ func (x *Executor) run(ctx context.Context, p job.ExecPayload, run job.Run) resu
 		Cluster: where.cluster, TaskARN: aws.ToString(where.task.TaskArn), TaskDefinition: aws.ToString(where.task.TaskDefinitionArn),
 		Container: aws.ToString(where.container.Name),
 	}
+	// Everything but the publication, which has the whole context.
+	ctx, cancel := before(ctx, publishTime)
+	defer cancel()
 	limit := p.Limit()
-	if deadline, ok := ctx.Deadline(); ok {
-		left := time.Until(deadline)
-		limit = min(limit, left-min(publishTime, left/2))
-	}
 	c := x.follow(ctx, where, session, mark, limit)
 	r.StartedAt, r.StoppedAt = c.startedAt, c.endedAt
 	r.ExitCode = c.decoder.ExitCode()
-	r.Status, r.Reason = c.verdict(limit, limit < p.Limit())
+	r.Status, r.Reason = c.verdict(limit)
 	lines := x.cfg.LogLines
 	if p.LogLines != nil {
 		lines = *p.LogLines
@@ -183,15 +193,17 @@ func variables(p job.ExecPayload, run job.Run) []execwrap.Variable {
 // while no session can exist: ExecuteCommand runs the command at every call that
 // succeeds, and a 5xx may be one.
 func (x *Executor) open(ctx context.Context, p job.ExecPayload, command string) (target, types.Session, error) {
-	ctx, cancel := context.WithTimeout(ctx, x.cfg.AgentTime)
+	looks, cancel := context.WithTimeout(ctx, x.cfg.AgentTime)
 	defer cancel()
 	var why error // of the try before
 	for backoff := x.cfg.Retry; ; backoff *= 2 {
-		where, err := x.find(ctx, p)
-		if err != nil && ctx.Err() != nil && why != nil {
+		where, err := x.find(looks, p)
+		if err != nil && looks.Err() != nil && why != nil {
 			return where, types.Session{}, why
 		}
 		if err == nil {
+			// Not cut short by the time for the agent: nobody could end a session
+			// whose answer was not waited for.
 			var out *ecs.ExecuteCommandOutput
 			out, err = x.ecs.ExecuteCommand(ctx, &ecs.ExecuteCommandInput{
 				Cluster: &where.cluster, Task: where.task.TaskArn, Container: where.container.Name,
@@ -203,12 +215,12 @@ func (x *Executor) open(ctx context.Context, p job.ExecPayload, command string) 
 			if err == nil {
 				err = errors.New("its answer has no session")
 			}
-			err = fmt.Errorf("ECS would not run the command in container %s of task %s: %w", aws.ToString(where.container.Name), last(aws.ToString(where.task.TaskArn)), explain(err))
 			if !refused(err) {
-				return where, types.Session{}, uncertain{err}
+				return where, types.Session{}, uncertain{answered(err)}
 			}
+			err = fmt.Errorf("ECS would not run the command in container %s of task %s: %w", aws.ToString(where.container.Name), last(aws.ToString(where.task.TaskArn)), explain(err))
 		}
-		if !mayPass(err) || wait(ctx, backoff) != nil {
+		if !mayPass(err) || wait(looks, backoff) != nil {
 			return where, types.Session{}, err
 		}
 		why = err
@@ -221,7 +233,9 @@ type command struct {
 	decoder            *execwrap.Decoder
 	output             tail
 	startedAt, endedAt time.Time
-	timedOut           bool
+	timedOut, ours     bool // by the payload's timeout, or by the function's own time
+	terminated         bool // the session, and with it the command
+	where              target
 	task               types.Task // as it was seen last
 	channel            ssmchan.Result
 	err                error // of the channel
@@ -251,7 +265,7 @@ var (
 // follow reads the session's output until the command has ended, its time is
 // over or its task is gone.
 func (x *Executor) follow(ctx context.Context, where target, session types.Session, mark string, limit time.Duration) *command {
-	c := &command{task: where.task}
+	c := &command{where: where, task: where.task}
 	c.decoder = execwrap.NewDecoder(mark, &c.output)
 
 	options := x.cfg.Channel
@@ -268,11 +282,14 @@ func (x *Executor) follow(ctx context.Context, where target, session types.Sessi
 	running, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 
-	ended := make(chan struct{}) // closed by the first Write after the end
+	begun, ended := make(chan struct{}), make(chan struct{}) // closed when it is seen
 	sink := writer(func(p []byte) (int, error) {
-		already := c.decoder.Ended()
+		hadBegun, hadEnded := c.decoder.Begun(), c.decoder.Ended()
 		n, err := c.Write(p)
-		if c.decoder.Ended() && !already {
+		if c.decoder.Begun() && !hadBegun {
+			close(begun)
+		}
+		if c.decoder.Ended() && !hadEnded {
 			close(ended)
 		}
 		return n, err
@@ -285,26 +302,55 @@ func (x *Executor) follow(ctx context.Context, where target, session types.Sessi
 
 	look := time.NewTicker(x.cfg.Watch)
 	defer look.Stop()
-	var drained, killed <-chan time.Time
-	for seen, over := ended, time.After(limit); ; {
+	// The time of the function runs from now, the payload's from the command's own
+	// beginning.
+	function, cancel := before(ctx, commandTime-publishTime)
+	defer cancel()
+	started, seen, exhausted := begun, ended, function.Done()
+	var over, drained, killed <-chan time.Time
+	looked := make(chan types.Task, 1)
+	looking := false
+	interrupt := func() {
+		over, exhausted, started = nil, nil, nil
+		select {
+		case <-ended: // just in time
+			return
+		case <-done:
+			return
+		default:
+		}
+		c.timedOut = true
+		channel.Interrupt()
+		killed = time.After(x.cfg.Grace)
+	}
+	for {
 		select {
 		case <-done:
 			x.afterwards(ctx, c, session)
 			return c
+		case <-started:
+			started = nil
+			over = time.After(limit)
 		case <-seen:
-			seen, over, killed = nil, nil, nil
+			seen, over, exhausted, killed = nil, nil, nil, nil
 			drained = time.After(x.cfg.Drain)
 		case <-drained:
 			stop(errEnded)
 		case <-over:
-			over, c.timedOut = nil, true
-			channel.Interrupt()
-			killed = time.After(x.cfg.Grace)
+			interrupt()
+		case <-exhausted:
+			c.ours = true
+			interrupt()
 		case <-killed:
 			stop(errTimeout) // and afterwards the session is terminated
 		case <-look.C:
-			if task, err := x.look(ctx, c.task); err == nil && gone(task) {
-				c.task = task
+			if !looking {
+				looking = true
+				go func() { looked <- x.look(running, where.task) }()
+			}
+		case task := <-looked:
+			looking = false
+			if c.task = task; c.gone() {
 				stop(errTaskStopped)
 			}
 		}
@@ -318,8 +364,6 @@ func (w writer) Write(p []byte) (int, error) { return w(p) }
 // afterwards finds out what a broken end means, and leaves no session behind that
 // nobody listens to.
 func (x *Executor) afterwards(ctx context.Context, c *command, session types.Session) {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
 	if c.decoder.Ended() {
 		return
 	}
@@ -327,72 +371,111 @@ func (x *Executor) afterwards(ctx context.Context, c *command, session types.Ses
 	if c.timedOut && c.decoder.Begun() {
 		c.endedAt = now()
 	}
-	if task, err := x.look(ctx, c.task); err == nil {
-		c.task = task
+	if !c.channel.Closed {
+		c.terminated = x.terminate(ctx, session)
 	}
-	if !c.channel.Closed && !gone(c.task) {
-		x.terminate(ctx, session)
-	}
+	c.task = x.look(ctx, c.task)
 }
 
 // terminate ends the session, and with it the command.
-func (x *Executor) terminate(ctx context.Context, session types.Session) {
-	if _, err := x.ssm.TerminateSession(ctx, &ssm.TerminateSessionInput{SessionId: session.SessionId}); err != nil {
+func (x *Executor) terminate(ctx context.Context, session types.Session) bool {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	_, err := x.ssm.TerminateSession(ctx, &ssm.TerminateSessionInput{SessionId: session.SessionId})
+	if err != nil {
 		x.log.WarnContext(ctx, "session not terminated", "session_id", aws.ToString(session.SessionId), "error", err)
 	}
+	return err == nil
 }
 
-// look describes the task again.
-func (x *Executor) look(ctx context.Context, task types.Task) (types.Task, error) {
+// look describes the task again. If that fails, the task is as it was.
+func (x *Executor) look(ctx context.Context, task types.Task) types.Task {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
 	out, err := x.ecs.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: task.ClusterArn, Tasks: []string{aws.ToString(task.TaskArn)}})
-	if err != nil {
-		return task, err
+	if err != nil || len(out.Tasks) == 0 {
+		x.log.WarnContext(ctx, "task not described", "task_arn", aws.ToString(task.TaskArn), "error", err)
+		return task
 	}
-	if len(out.Tasks) == 0 {
-		return task, fmt.Errorf("ECS does not show task %s", aws.ToString(task.TaskArn))
-	}
-	return out.Tasks[0], nil
+	return out.Tasks[0]
 }
 
-// gone says whether the task's containers have been stopped.
-func gone(task types.Task) bool {
-	switch aws.ToString(task.LastStatus) {
-	case "STOPPED", "DEPROVISIONING", "STOPPING":
+// gone says whether the container has stopped. While a task is STOPPING, its
+// containers may still do what they have to.
+func (c *command) gone() bool {
+	switch aws.ToString(c.task.LastStatus) {
+	case "STOPPED", "DEPROVISIONING":
 		return true
 	}
-	return false
+	return c.containerGone() != nil
 }
 
-// verdict judges how the command ended. ours says that not the payload's timeout
-// but the function's own time was the limit.
-func (c *command) verdict(limit time.Duration, ours bool) (result.Status, string) {
+// containerGone is the container if it has stopped, or was started again, in a
+// task that runs on.
+func (c *command) containerGone() *types.Container {
+	for i, now := range c.task.Containers {
+		if aws.ToString(now.Name) == aws.ToString(c.where.container.Name) &&
+			(aws.ToString(now.LastStatus) == "STOPPED" || aws.ToString(now.RuntimeId) != aws.ToString(c.where.container.RuntimeId)) {
+			return &c.task.Containers[i]
+		}
+	}
+	return nil
+}
+
+// verdict judges how the command ended: what is known for sure comes first.
+func (c *command) verdict(limit time.Duration) (result.Status, string) {
 	code := c.decoder.ExitCode()
 	switch {
-	case c.timedOut && ours:
-		return result.TimedOut, fmt.Sprintf("the command was stopped after %s, when the time of the function was over", limit.Round(time.Second))
-	case c.timedOut:
-		return result.TimedOut, fmt.Sprintf("the command was stopped after %s, its timeout", limit.Round(time.Second))
+	case c.decoder.Ended() && c.timedOut:
+		return result.TimedOut, "the command was interrupted " + c.whose(limit)
 	case c.decoder.Ended() && code == nil:
 		return result.Failed, "the command ended without an exit code: it ended the shell that would have known it"
 	case c.decoder.Ended() && *code == 0:
 		return result.Succeeded, "the command exited with code 0"
 	case c.decoder.Ended():
 		return result.Failed, "the command " + taskevent.Exited(*code, "")
-	case gone(c.task), aws.ToString(c.task.DesiredStatus) == "STOPPED":
-		return c.stopped()
-	case c.decoder.Begun():
-		return result.Lost, "the session ended before the command: " + c.cause() + "; the command may still run"
 	case errors.Is(c.err, ssmchan.ErrKMS), errors.Is(c.err, ssmchan.ErrHandshake):
-		return result.StartFailed, "the command did not run: " + c.cause()
-	case c.channel.Closed:
-		return result.StartFailed, "the command did not start: " + c.cause()
+		return result.StartFailed, "the command did not run: " + explainChannel(c.err)
+	case c.channel.Closed && !c.decoder.Begun() && c.channel.Stats.Frames == 0 && neverRan(c.channel.Reason):
+		return result.StartFailed, "the command did not start: " + advise(c.channel.Reason)
+	case c.gone(), aws.ToString(c.task.DesiredStatus) == "STOPPED":
+		return c.stopped()
+	case !c.decoder.Begun():
+		return result.Lost, "it is not known whether the command ran: " + c.cause() + c.remains()
+	case c.timedOut && c.terminated:
+		return result.TimedOut, "the command was stopped " + c.whose(limit)
+	case c.timedOut:
+		return result.TimedOut, "the command was interrupted " + c.whose(limit) + c.remains()
 	default:
-		return result.Lost, "it is not known whether the command ran: " + c.cause()
+		return result.Lost, "the session ended before the command: " + c.cause() + c.remains()
 	}
 }
 
-// stopped is the verdict on a command whose task went away.
+// whose says which time was over.
+func (c *command) whose(limit time.Duration) string {
+	if c.ours {
+		return "when the time of the function was over"
+	}
+	return fmt.Sprintf("after %s, its timeout", limit.Round(time.Second))
+}
+
+// remains says what became of a command whose end was not seen.
+func (c *command) remains() string {
+	if c.terminated {
+		return "; the session was then ended, and the command with it"
+	}
+	return "; the command may still run"
+}
+
+// stopped is the verdict on a command whose container went away.
 func (c *command) stopped() (result.Status, string) {
+	if container := c.containerGone(); container != nil && aws.ToString(c.task.DesiredStatus) != "STOPPED" {
+		reason := fmt.Sprintf("container %s stopped under the command", aws.ToString(container.Name))
+		if container.ExitCode != nil {
+			reason += ": it " + taskevent.Exited(int(*container.ExitCode), aws.ToString(container.Reason))
+		}
+		return result.Stopped, reason
+	}
 	task := taskevent.Task{StopCode: string(c.task.StopCode), StoppedReason: aws.ToString(c.task.StoppedReason)}
 	if v := task.Verdict(""); v.Status == result.Interrupted {
 		return result.Interrupted, "AWS took the task away under the command" + because(task)
@@ -404,16 +487,16 @@ func because(t taskevent.Task) string {
 	if t.StoppedReason == "" {
 		return ""
 	}
-	return ": " + t.StoppedReason
+	return ": " + strings.TrimSuffix(t.StoppedReason, ".")
 }
 
 // cause is why the channel ended, for people.
 func (c *command) cause() string {
-	if reason := c.channel.Reason; reason != "" && c.err == nil {
-		return advise(reason)
-	}
-	if c.err != nil {
-		return advise(c.err.Error())
+	switch {
+	case c.err != nil:
+		return explainChannel(c.err)
+	case c.channel.Reason != "":
+		return advise(c.channel.Reason)
 	}
 	return "the session was closed without a word"
 }
@@ -432,8 +515,8 @@ func (x *Executor) sessionLog(ctx context.Context, cluster, session string) stri
 	switch {
 	case exec.Logging == types.ExecuteCommandLoggingOverride && exec.LogConfiguration != nil && aws.ToString(exec.LogConfiguration.CloudWatchLogGroupName) != "":
 		return "the whole session is logged in group " + *exec.LogConfiguration.CloudWatchLogGroupName + ", stream " + session
-	case exec.Logging == types.ExecuteCommandLoggingDefault:
-		return "the whole session is logged in the log group of the container, stream " + session
+	case exec.Logging == types.ExecuteCommandLoggingDefault, exec.Logging == "":
+		return "if the container's log driver is awslogs, the whole session is logged in its log group, stream " + session
 	}
 	return ""
 }
@@ -443,7 +526,7 @@ func mayPass(err error) bool {
 	if _, ok := errors.AsType[notReady](err); ok {
 		return true
 	}
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
+	if api, ok := errors.AsType[smithy.APIError](err); ok && refused(err) {
 		switch api.ErrorCode() {
 		case "TargetNotConnectedException", "ThrottlingException":
 			return true

@@ -33,6 +33,7 @@ type stack struct {
 	executor *execute.Executor
 	task     string // ARN
 	told     []result.Result
+	left     time.Duration // for the last publication
 }
 
 type setup struct {
@@ -41,6 +42,11 @@ type setup struct {
 	disabled   bool // ECS Exec
 	config     execute.Config
 	fail       error // of the publication
+
+	// Of the last container of the definition; the others sleep.
+	command     []string
+	labels      map[string]string
+	environment []types.KeyValuePair
 }
 
 func start(t *testing.T, change ...func(*setup)) *stack {
@@ -59,8 +65,11 @@ func start(t *testing.T, change ...func(*setup)) *stack {
 	}
 	t.Cleanup(func() { _ = server.Close() })
 	s := &stack{Server: server, ecs: ecs.NewFromConfig(server.Config())}
-	s.executor = execute.New(server.Config(), publisher(func(r result.Result) error {
+	s.executor = execute.New(server.Config(), publisher(func(ctx context.Context, r result.Result) error {
 		s.told = append(s.told, r)
+		if deadline, ok := ctx.Deadline(); ok {
+			s.left = time.Until(deadline)
+		}
 		return in.fail
 	}), in.config, slog.New(slog.DiscardHandler))
 	cluster := &ecs.CreateClusterInput{ClusterName: aws.String("jobs")}
@@ -71,11 +80,15 @@ func start(t *testing.T, change ...func(*setup)) *stack {
 		t.Fatal(err)
 	}
 	definition := &ecs.RegisterTaskDefinitionInput{Family: aws.String("web"), Memory: aws.String("512"), TaskRoleArn: aws.String("arn:aws:iam::123456789012:role/web")}
-	for _, name := range in.containers {
+	for i, name := range in.containers {
 		definition.ContainerDefinitions = append(definition.ContainerDefinitions, types.ContainerDefinition{
 			Name: &name, Image: aws.String("local"), Command: []string{"sleep", "600"}, StopTimeout: aws.Int32(2),
-			Environment: []types.KeyValuePair{{Name: aws.String("STAGE"), Value: aws.String("test")}},
+			Environment: append(in.environment, types.KeyValuePair{Name: aws.String("STAGE"), Value: aws.String("test")}),
+			Essential:   aws.Bool(i == 0),
 		})
+		if c := &definition.ContainerDefinitions[i]; i == len(in.containers)-1 && in.command != nil {
+			c.Command, c.DockerLabels = in.command, in.labels
+		}
 	}
 	if _, err := s.ecs.RegisterTaskDefinition(t.Context(), definition); err != nil {
 		t.Fatal(err)
@@ -98,9 +111,9 @@ func (s *stack) run(t *testing.T, exec bool) string {
 	return *out.Tasks[0].TaskArn
 }
 
-type publisher func(result.Result) error
+type publisher func(context.Context, result.Result) error
 
-func (p publisher) Publish(_ context.Context, r result.Result) error { return p(r) }
+func (p publisher) Publish(ctx context.Context, r result.Result) error { return p(ctx, r) }
 
 // exec hands a payload to the executor and returns the one result.
 func (s *stack) exec(t *testing.T, payload string) result.Result {
@@ -248,11 +261,7 @@ func TestBadConnection(t *testing.T) {
 func TestClusterWithKey(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	if _, err := s.ecs.UpdateCluster(t.Context(), &ecs.UpdateClusterInput{Cluster: aws.String("jobs"), Configuration: &types.ClusterConfiguration{
-		ExecuteCommandConfiguration: &types.ExecuteCommandConfiguration{KmsKeyId: aws.String(s.AddKey()), Logging: types.ExecuteCommandLoggingNone},
-	}}); err != nil {
-		t.Fatal(err)
-	}
+	s.key(t)
 	r := s.exec(t, payload(t, map[string]any{"command": sh("echo secret; exit 5")}))
 	if r.Status != result.Failed || *r.ExitCode != 5 || len(r.Log.Lines) != 1 || r.Log.Lines[0] != "secret" {
 		t.Errorf("%s: %s, log %+v", r.Status, r.Reason, r.Log)
@@ -261,6 +270,16 @@ func TestClusterWithKey(t *testing.T) {
 	r = s.exec(t, payload(t, map[string]any{"command": []string{"echo", "never"}}))
 	if r.Status != result.StartFailed || !strings.Contains(r.Reason, "and the task role kms:Decrypt, on the cluster's key") {
 		t.Errorf("KMS denied gives %s: %s", r.Status, r.Reason)
+	}
+}
+
+// key gives the cluster a KMS key.
+func (s *stack) key(t *testing.T) {
+	t.Helper()
+	if _, err := s.ecs.UpdateCluster(t.Context(), &ecs.UpdateClusterInput{Cluster: aws.String("jobs"), Configuration: &types.ClusterConfiguration{
+		ExecuteCommandConfiguration: &types.ExecuteCommandConfiguration{KmsKeyId: aws.String(s.AddKey()), Logging: types.ExecuteCommandLoggingNone},
+	}}); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -276,20 +295,122 @@ func TestSessionLog(t *testing.T) {
 
 func TestTimeout(t *testing.T) {
 	t.Parallel()
-	for name, script := range map[string]string{
-		"ends at Ctrl-C":  "echo working; sleep 600",
-		"ignores Ctrl-C":  "trap '' INT; echo working; sleep 600",
-		"ignores it all":  "trap '' INT HUP TERM; echo working; while :; do sleep 1; done",
-		"says its goodby": "trap 'echo bye; exit 3' INT; echo working; sleep 600",
+	for _, tc := range []struct {
+		name, script string
+		code         int // 0: none
+		terminated   int
+		last         string
+	}{
+		{"ends at Ctrl-C", "echo working; sleep 600", 130, 0, "working"},
+		{"ignores Ctrl-C", "trap '' INT; echo working; sleep 600", 0, 1, "working"},
+		{"ignores it all", "trap '' INT HUP TERM; echo working; while :; do sleep 1; done", 0, 1, "working"},
+		{"says goodbye", "trap 'sleep 0.1; echo bye; exit 3' INT; echo working; sleep 600", 3, 0, "bye"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			s := start(t)
-			r := s.exec(t, payload(t, map[string]any{"command": sh(script), "timeout": "1s"}))
-			if r.Status != result.TimedOut || !strings.Contains(r.Reason, "after 1s, its timeout") || r.Log == nil || len(r.Log.Lines) == 0 || r.Log.Lines[0] != "working" {
+			s := start(t, func(in *setup) { in.config.Grace = 3 * time.Second })
+			r := s.exec(t, payload(t, map[string]any{"command": sh(tc.script), "timeout": "1s"}))
+			if r.Status != result.TimedOut || !strings.Contains(r.Reason, "after 1s, its timeout") || r.Log == nil || len(r.Log.Lines) == 0 || r.Log.Lines[len(r.Log.Lines)-1] != tc.last {
 				t.Errorf("%s: %s, log %+v", r.Status, r.Reason, r.Log)
 			}
+			if tc.code == 0 && r.ExitCode != nil || tc.code != 0 && (r.ExitCode == nil || *r.ExitCode != tc.code) {
+				t.Errorf("exit code %v, want %d", r.ExitCode, tc.code)
+			}
+			if n := s.Calls("TerminateSession"); n != tc.terminated || !s.Sessions()[0].Ended {
+				t.Errorf("TerminateSession was called %d times, the session has ended: %v", n, s.Sessions()[0].Ended)
+			}
 		})
+	}
+}
+
+// A session that could not be ended is not called stopped.
+func TestTimeoutWithoutPermission(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.Inject(localaws.Fault{Operation: "TerminateSession", Code: "AccessDeniedException", Message: "no", Times: 9})
+	r := s.exec(t, payload(t, map[string]any{"command": sh("trap '' INT; echo working; sleep 600"), "timeout": "1s"}))
+	if r.Status != result.TimedOut || !strings.HasSuffix(r.Reason, "; the command may still run") {
+		t.Errorf("%s: %s", r.Status, r.Reason)
+	}
+}
+
+// Whatever hangs, there is time to publish.
+func TestTimeToPublish(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	for _, operation := range []string{"DescribeTasks", "TerminateSession", "DescribeClusters"} {
+		skip := 0
+		if operation == "DescribeTasks" {
+			skip = 1 // it finds the task
+		}
+		s.Inject(localaws.Fault{Operation: operation, Delay: time.Hour, Skip: skip, Times: 1000})
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
+	defer cancel()
+	if _, err := s.executor.Handle(ctx, json.RawMessage(payload(t, map[string]any{"command": sh("trap '' INT; echo working; sleep 600"), "timeout": "1s"}))); err != nil {
+		t.Fatal(err)
+	}
+	if r := s.told[0]; r.Status != result.TimedOut || s.left < 2*time.Second {
+		t.Errorf("%s: %s, with %s left to publish", r.Status, r.Reason, s.left)
+	}
+}
+
+// The upgrade of the data channel is signed.
+func TestSigned(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.DisturbSessions(localaws.Disturbance{RequireSigning: true})
+	if r := s.exec(t, payload(t, map[string]any{"command": []string{"echo", "x"}})); r.Status != result.Succeeded || !s.Sessions()[0].Signed {
+		t.Errorf("%s: %s", r.Status, r.Reason)
+	}
+}
+
+// A gateway that does not close the channel holds nobody up for long.
+func TestChannelIsNotClosed(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(in *setup) { in.config.Drain = 50 * time.Millisecond })
+	s.DisturbSessions(localaws.Disturbance{NoClose: true})
+	if r := s.exec(t, payload(t, map[string]any{"command": sh("echo x; exit 3")})); r.Status != result.Failed || *r.ExitCode != 3 {
+		t.Errorf("%s: %s", r.Status, r.Reason)
+	}
+}
+
+// Variables of the container keep their values, whatever their names, and show
+// nothing of the mark.
+func TestVariablesOfTheContainer(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(in *setup) {
+		for _, name := range []string{"a", "b", "r"} {
+			in.environment = append(in.environment, types.KeyValuePair{Name: aws.String(name), Value: aws.String("own")})
+		}
+	})
+	r := s.exec(t, payload(t, map[string]any{"command": sh(`printf '\n%s%s:E:0:\n%s\n' "$a" "$b" "$r"; exit 9`)}))
+	if diff := cmp.Diff([]string{"", "ownown:E:0:", "own"}, r.Log.Lines); diff != "" || *r.ExitCode != 9 {
+		t.Errorf("exit code %d, lines (-want +got):\n%s", *r.ExitCode, diff)
+	}
+}
+
+func TestContainerGoesAway(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(in *setup) {
+		in.containers = []string{"main", "side"}
+		in.command = sh("sleep 1; exit 5")
+	})
+	r := s.exec(t, payload(t, map[string]any{"container": "side", "command": []string{"sleep", "600"}}))
+	if r.Status != result.Stopped || r.Reason != "container side stopped under the command: it exited with code 5" {
+		t.Errorf("%s: %s", r.Status, r.Reason)
+	}
+}
+
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(in *setup) {
+		in.labels = map[string]string{"errand.local/plays": "spot"}
+		in.command = sh("sleep 1; echo going; sleep 600")
+	})
+	r := s.exec(t, payload(t, map[string]any{"command": []string{"sleep", "600"}}))
+	if r.Status != result.Interrupted || r.Reason != "AWS took the task away under the command: Your Spot Task was interrupted" {
+		t.Errorf("%s: %s", r.Status, r.Reason)
 	}
 }
 
@@ -363,7 +484,12 @@ func TestErrors(t *testing.T) {
 		{name: "no answer", change: func(in *setup) { in.config.Channel.FirstFrame = 50 * time.Millisecond }, prepare: disturb(localaws.Disturbance{Silent: true}), status: result.Lost, reason: "it is not known whether the command ran: the session's agent did not answer"},
 		{name: "not signed", change: func(in *setup) { in.config.Unsigned = true }, prepare: disturb(localaws.Disturbance{RequireSigning: true}), status: result.Lost, reason: "ssmmessages:OpenDataChannel"},
 		{name: "closed in the middle", prepare: disturb(localaws.Disturbance{CloseWith: "Your session timed out due to inactivity and has been terminated.", CloseAfter: 1}), fields: map[string]any{"command": sh("echo working; sleep 600 >/dev/null; echo never")}, status: result.Lost, reason: "AWS ends a session after 20 minutes"},
-		{name: "cut in the middle", prepare: disturb(localaws.Disturbance{CutAfter: 2}), fields: map[string]any{"command": sh("for i in 1 2 3 4 5 6 7 8 9; do echo $i; sleep 0.05; done; sleep 600")}, status: result.Lost, reason: "the command may still run"},
+		{name: "cut in the middle", prepare: disturb(localaws.Disturbance{CutAfter: 2}), fields: map[string]any{"command": sh("for i in 1 2 3 4 5 6 7 8 9; do echo $i; sleep 0.05; done; sleep 600")}, status: result.Lost, reason: "; the session was then ended, and the command with it"},
+		{name: "a server that is not there may have run it", prepare: fault(localaws.Fault{Code: "ServiceUnavailable", Status: 503, Message: "oops", Times: 9}), status: result.Lost, reason: "it is not known whether the command ran, ECS gave no clear answer to ExecuteCommand: ServiceUnavailable: oops"},
+		{name: "KMS is not to be had", prepare: func(t *testing.T, s *stack) {
+			s.key(t)
+			s.Inject(localaws.Fault{Operation: "GenerateDataKey", Code: "DisabledException", Message: "key is disabled", Times: 9})
+		}, status: result.StartFailed, reason: "the command did not run: "},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -389,6 +515,12 @@ func TestErrors(t *testing.T) {
 			r := s.exec(t, string(text))
 			if r.Status != tc.status || !strings.Contains(strings.ToLower(r.Reason), strings.ToLower(tc.reason)) {
 				t.Errorf("%s: %s\nwant %s: %s", r.Status, r.Reason, tc.status, tc.reason)
+			}
+			if strings.Contains(r.Reason, "may still run") && strings.Contains(r.Reason, "was then ended") {
+				t.Errorf("the reason contradicts itself: %s", r.Reason)
+			}
+			if n := s.Calls("ExecuteCommand"); tc.status == result.Lost && n != 1 {
+				t.Errorf("ExecuteCommand was called %d times", n)
 			}
 			if r.Status != result.Lost && r.Log != nil {
 				t.Errorf("log %+v of a command that did not run", r.Log)
@@ -480,7 +612,7 @@ func TestSecrets(t *testing.T) {
 		}
 		return response, err
 	})
-	s.executor = execute.New(cfg, publisher(func(r result.Result) error { s.told = append(s.told, r); return nil }),
+	s.executor = execute.New(cfg, publisher(func(_ context.Context, r result.Result) error { s.told = append(s.told, r); return nil }),
 		execute.Config{Cluster: "jobs", Retry: time.Millisecond, Channel: ssmchan.Options{FirstFrame: 50 * time.Millisecond}},
 		slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	for _, d := range []localaws.Disturbance{{Silent: true}, {CutAfter: 1}, {CloseWith: "no"}, {}} {

@@ -71,11 +71,8 @@ func keep(b []byte, n int) []byte { return b[max(0, len(b)-n+1):] }
 
 // pass passes on what cannot be a part of the last mark.
 func (d *Decoder) pass() error {
-	// The line break before the mark is the wrapper's.
+	// The line break before the mark is the wrapper's, a CR in it the terminal's.
 	mark := "\n" + d.mark + ":E:"
-	if d.crlf {
-		mark = "\r" + mark
-	}
 	at := bytes.Index(d.pending, []byte(mark))
 	if at < 0 {
 		ready := len(d.pending) - len(keep(d.pending, len(mark)))
@@ -87,6 +84,9 @@ func (d *Decoder) pass() error {
 		return err
 	}
 	number := d.pending[at+len(mark):]
+	if d.crlf && at > 0 && d.pending[at-1] == '\r' {
+		at--
+	}
 	end := bytes.IndexByte(number, ':')
 	if end < 0 {
 		err := d.emit(d.pending[:at])
@@ -108,7 +108,15 @@ func (d *Decoder) Flush() error {
 	if !d.begun || d.ended {
 		return nil
 	}
-	rest, _, _ := bytes.Cut(d.pending, []byte("\n"+d.mark))
+	mark := []byte("\n" + d.mark)
+	rest, _, _ := bytes.Cut(d.pending, mark)
+	// Half a mark is no output. A line break alone may be.
+	for n := min(len(rest), len(mark)); n > 1; n-- {
+		if bytes.HasSuffix(rest, mark[:n]) {
+			rest = rest[:len(rest)-n]
+			break
+		}
+	}
 	d.pending = nil
 	return d.emit(rest)
 }

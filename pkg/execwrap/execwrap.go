@@ -8,19 +8,24 @@ import (
 	"encoding/hex"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
-// script runs "$@" with /dev/null as its input and prints a mark before its
-// output and one with the exit code after it. The mark comes in two halves that
-// only the shell joins, so that neither "ps" nor "set -x" shows it. The output
-// goes through cat, so that the command sees no terminal, as under RunTask.
+// script runs the words behind "--" with /dev/null as their input and prints a
+// mark before their output and one with the exit code after it. The mark comes in
+// two halves that only the shell joins, so that neither "ps" nor "set -x" shows
+// it. The output goes through cat, so that the command sees no terminal, as under
+// RunTask.
 //
 // The environment stands before "--" as NAME=value. The command is run by exec in
-// a subshell: a program, never a builtin of the shell such as exit.
-const script = `a=$1; b=$2; shift 2; stty -opost -echo 2>/dev/null; printf '%s%s:B\n' "$a" "$b"; exec 4>&1; ` +
-	`r=$( { { while [ "$1" != -- ]; do export "$1"; shift; done; shift; (exec "$@" 3>&- 4>&-); echo "$?" >&3; } ` +
-	`</dev/null 2>&1 | cat >&4 3>&-; } 3>&1 ); printf '\n%s%s:E:%s:\n' "$a" "$b" "$r"`
+// a subshell: a program, never a builtin of the shell such as exit. The script
+// sets no variable that the container may have exported, and outlives a Ctrl-C,
+// so that the command can end in its own way and its code is told.
+const script = `stty -opost -echo 2>/dev/null; trap : INT; printf '%s%s:B\n' "$1" "$2"; exec 4>&1; ` +
+	`r=$( trap : INT; { { trap : INT; shift 2; while [ "$1" != -- ]; do export "$1"; shift; done; shift; ` +
+	`(trap - INT; exec "$@" 3>&- 4>&-); echo "$?" >&3; } </dev/null 2>&1 | (trap '' INT; exec cat >&4 3>&-); } 3>&1 ); ` +
+	`printf '\n%s%s:E:%s:\n' "$1" "$2" "$r"`
 
 // MaxCommand bounds the string that is handed to ECS, in bytes. ECS documents no
 // limit; this is the one that it has for the overrides of RunTask.
@@ -31,6 +36,9 @@ type Variable struct{ Name, Value string }
 
 var name = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
+// shellsOwn cannot be exported, or not with any value, in one shell or another.
+var shellsOwn = []string{"BASHOPTS", "EUID", "OPTIND", "PPID", "SHELLOPTS", "UID"}
+
 // Wrap returns the command for ECS ExecuteCommand, which the agent in the
 // container splits as github.com/google/shlex does, and the mark for a Decoder.
 func Wrap(argv []string, environment []Variable) (command, mark string, err error) {
@@ -39,6 +47,9 @@ func Wrap(argv []string, environment []Variable) (command, mark string, err erro
 	for _, v := range environment {
 		if !name.MatchString(v.Name) {
 			return "", "", fmt.Errorf("environment: %q is not a name that a shell can export: letters, digits and _, not beginning with a digit", v.Name)
+		}
+		if slices.Contains(shellsOwn, v.Name) {
+			return "", "", fmt.Errorf("environment: %s is the shell's own and cannot be set", v.Name)
 		}
 		words = append(words, v.Name+"="+v.Value)
 	}

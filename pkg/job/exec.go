@@ -41,6 +41,9 @@ func DecodeExec(raw []byte) (ExecPayload, string, error) {
 		return p, eventID, Invalid{problem}
 	}
 	if problems := decode(payload, &p, p.check); problems != nil {
+		if problems.aboutCommand() {
+			p.Command = nil
+		}
 		return p, eventID, problems
 	}
 	return p, eventID, nil
@@ -52,6 +55,8 @@ func (p *ExecPayload) check() []string {
 	if len(p.Command) == 0 {
 		bad("command: required, the program and its arguments")
 	}
+	problems = append(problems, checkCommand(p.Command)...)
+	problems = append(problems, checkNames("task", p.Task, "service", p.Service, "family", p.Family, "cluster", p.Cluster)...)
 	where := 0
 	for _, name := range []string{p.Task, p.Service, p.Family} {
 		if name != "" {

@@ -76,10 +76,16 @@ func Decode(raw []byte) (Payload, string, error) {
 	if problems == nil {
 		return p, eventID, nil
 	}
-	if slices.ContainsFunc(problems, func(text string) bool { return strings.HasPrefix(text, "command") }) {
-		p.Command = nil // half of a command is worse than none
+	if problems.aboutCommand() {
+		p.Command = nil
 	}
 	return p, eventID, problems
+}
+
+// aboutCommand says whether the command was not read whole: half of a command is
+// worse than none.
+func (e Invalid) aboutCommand() bool {
+	return slices.ContainsFunc(e, func(text string) bool { return strings.HasPrefix(text, "command") })
 }
 
 // maxProblems bounds a refusal that people have to read.
@@ -161,6 +167,30 @@ func checkRun(job, run string, logLines *int, environment map[string]string) []s
 	return problems
 }
 
+func checkCommand(command []string) []string {
+	var problems []string
+	for i, word := range command {
+		if strings.ContainsRune(word, 0) {
+			problems = append(problems, fmt.Sprintf("command[%d]: has a NUL character, which no program can be given", i))
+		}
+	}
+	if len(command) > 0 && command[0] == "" {
+		problems = append(problems, "command[0]: is empty; it is the program to run")
+	}
+	return problems
+}
+
+// checkNames takes names of fields and their values.
+func checkNames(fields ...string) []string {
+	var problems []string
+	for i := 0; i < len(fields); i += 2 {
+		if name, value := fields[i], fields[i+1]; value != "" && !ecsName.MatchString(value) {
+			problems = append(problems, fmt.Sprintf("%s: %q is neither a name nor an ARN", name, value))
+		}
+	}
+	return problems
+}
+
 // check returns what is wrong beyond the types.
 func (p *Payload) check() []string {
 	problems := checkRun(p.Job, p.RunID, p.LogLines, p.Environment)
@@ -169,16 +199,8 @@ func (p *Payload) check() []string {
 	if p.Command != nil && len(p.Command) == 0 {
 		bad("command: is empty; leave it out to run the container's own command")
 	}
-	for i, word := range p.Command {
-		if strings.ContainsRune(word, 0) {
-			bad("command[%d]: has a NUL character, which no program can be given", i)
-		}
-	}
-	for _, field := range []struct{ name, value string }{{"taskDefinition", p.TaskDefinition}, {"service", p.Service}, {"cluster", p.Cluster}} {
-		if field.value != "" && !ecsName.MatchString(field.value) {
-			bad("%s: %q is neither a name nor an ARN", field.name, field.value)
-		}
-	}
+	problems = append(problems, checkCommand(p.Command)...)
+	problems = append(problems, checkNames("taskDefinition", p.TaskDefinition, "service", p.Service, "cluster", p.Cluster)...)
 	if p.Service != "" && p.TaskDefinition != "" {
 		bad("service: excludes taskDefinition, since the service's own is taken; give one of the two")
 	}

@@ -22,11 +22,11 @@ import (
 var (
 	ErrOpenDenied     = errors.New("the data channel was denied, which may take ssmmessages:OpenDataChannel")
 	ErrDial           = errors.New("the data channel cannot be reached")
-	ErrNoResponse     = errors.New("the session's agent did not answer, but may still run the command")
+	ErrNoResponse     = errors.New("the session's agent did not answer")
 	ErrHandshake      = errors.New("the session's handshake was refused, so that the command has not run")
 	ErrKMS            = errors.New("the session's encryption was not agreed on, so that the command has not run")
-	ErrConnectionLost = errors.New("the data channel was lost, the command may still run")
-	ErrProtocol       = errors.New("the data channel's protocol was broken, the command may still run")
+	ErrConnectionLost = errors.New("the data channel was lost")
+	ErrProtocol       = errors.New("the data channel's protocol was broken")
 )
 
 const (
