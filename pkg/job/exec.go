@@ -56,7 +56,10 @@ func (p *ExecPayload) check() []string {
 		bad("command: required, the program and its arguments")
 	}
 	problems = append(problems, checkCommand(p.Command)...)
-	problems = append(problems, checkNames("task", p.Task, "service", p.Service, "family", p.Family, "cluster", p.Cluster)...)
+	problems = append(problems, checkName("task", p.Task)...)
+	problems = append(problems, checkName("service", p.Service)...)
+	problems = append(problems, checkName("family", p.Family)...)
+	problems = append(problems, checkName("cluster", p.Cluster)...)
 	where := 0
 	for _, name := range []string{p.Task, p.Service, p.Family} {
 		if name != "" {

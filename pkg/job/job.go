@@ -180,15 +180,12 @@ func checkCommand(command []string) []string {
 	return problems
 }
 
-// checkNames takes names of fields and their values.
-func checkNames(fields ...string) []string {
-	var problems []string
-	for i := 0; i < len(fields); i += 2 {
-		if name, value := fields[i], fields[i+1]; value != "" && !ecsName.MatchString(value) {
-			problems = append(problems, fmt.Sprintf("%s: %q is neither a name nor an ARN", name, value))
-		}
+// checkName takes a field's name and its value.
+func checkName(name, value string) []string {
+	if value == "" || ecsName.MatchString(value) {
+		return nil
 	}
-	return problems
+	return []string{fmt.Sprintf("%s: %q is neither a name nor an ARN", name, value)}
 }
 
 // check returns what is wrong beyond the types.
@@ -200,7 +197,9 @@ func (p *Payload) check() []string {
 		bad("command: is empty; leave it out to run the container's own command")
 	}
 	problems = append(problems, checkCommand(p.Command)...)
-	problems = append(problems, checkNames("taskDefinition", p.TaskDefinition, "service", p.Service, "cluster", p.Cluster)...)
+	problems = append(problems, checkName("taskDefinition", p.TaskDefinition)...)
+	problems = append(problems, checkName("service", p.Service)...)
+	problems = append(problems, checkName("cluster", p.Cluster)...)
 	if p.Service != "" && p.TaskDefinition != "" {
 		bad("service: excludes taskDefinition, since the service's own is taken; give one of the two")
 	}
