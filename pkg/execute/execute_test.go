@@ -321,10 +321,25 @@ func TestTimeout(t *testing.T) {
 			if tc.code == 0 && r.ExitCode != nil || tc.code != 0 && (r.ExitCode == nil || *r.ExitCode != tc.code) {
 				t.Errorf("exit code %v, want %d", r.ExitCode, tc.code)
 			}
-			if n := s.Calls("TerminateSession"); n != tc.terminated || !s.Sessions()[0].Ended {
-				t.Errorf("TerminateSession was called %d times, the session has ended: %v", n, s.Sessions()[0].Ended)
+			if n := s.Calls("TerminateSession"); n != tc.terminated {
+				t.Errorf("TerminateSession was called %d times, want %d", n, tc.terminated)
 			}
+			s.await(t, "the end of the session", func() bool { return s.Sessions()[0].Ended })
 		})
+	}
+}
+
+// await looks until something has become true.
+func (s *stack) await(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	late := time.After(30 * time.Second)
+	for tick := time.Tick(time.Millisecond); !is(); {
+		select {
+		case <-tick:
+		case <-late:
+			t.Errorf("waited in vain for %s", what)
+			return
+		}
 	}
 }
 
@@ -444,11 +459,7 @@ func TestTaskGoesAway(t *testing.T) {
 			s := start(t)
 			s.DisturbSessions(localaws.Disturbance{CutWhenStopped: tc.cut})
 			go func() {
-				for range time.Tick(time.Millisecond) {
-					if len(s.Sessions()) > 0 {
-						break
-					}
-				}
+				s.await(t, "a session", func() bool { return len(s.Sessions()) > 0 })
 				_, _ = s.ecs.StopTask(context.Background(), &ecs.StopTaskInput{Cluster: aws.String("jobs"), Task: &s.task, Reason: aws.String("deploy freeze")})
 			}()
 			r := s.exec(t, payload(t, map[string]any{"command": sh("trap '' HUP; echo working; sleep 600")}))
