@@ -77,11 +77,9 @@ func (w *world) start(ctx context.Context, addr, region, account string) error {
 	if err := w.topic(ctx, "results-text", &w.topics.text); err != nil {
 		return err
 	}
-	out, err := ecs.NewFromConfig(w.cfg).CreateCluster(ctx, &ecs.CreateClusterInput{ClusterName: aws.String(cluster)})
-	if err != nil {
+	if w.clusterARN, err = w.cluster(ctx, cluster); err != nil {
 		return err
 	}
-	w.clusterARN = aws.ToString(out.Cluster.ClusterArn)
 	w.deploy()
 	for _, rule := range []localaws.Rule{
 		{Name: "task-stopped", Pattern: pattern, Function: "collector"},
@@ -94,7 +92,7 @@ func (w *world) start(ctx context.Context, addr, region, account string) error {
 	if _, err := cloudwatchlogs.NewFromConfig(w.cfg).CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String(logGroup)}); err != nil {
 		return err
 	}
-	_, err = w.register(ctx, definition, []string{"app"})
+	_, err = w.register(ctx, definition, noCommand, []string{"app"})
 	return err
 }
 
@@ -129,24 +127,47 @@ func (w *world) topic(ctx context.Context, name string, topic *string) error {
 	return err
 }
 
-func (w *world) cluster(ctx context.Context, name string) error {
-	_, err := ecs.NewFromConfig(w.cfg).CreateCluster(ctx, &ecs.CreateClusterInput{ClusterName: aws.String(name)})
+func (w *world) cluster(ctx context.Context, name string) (arn string, err error) {
+	out, err := ecs.NewFromConfig(w.cfg).CreateCluster(ctx, &ecs.CreateClusterInput{ClusterName: aws.String(name)})
+	if err != nil {
+		return "", err
+	}
+	return aws.ToString(out.Cluster.ClusterArn), nil
+}
+
+// where is the cluster that a payload names, which is made if need be.
+func (w *world) where(ctx context.Context, name string) (string, error) {
+	if name == "" {
+		return cluster, nil
+	}
+	_, err := w.cluster(ctx, path.Base(name))
+	return path.Base(name), err
+}
+
+// service makes a service with so many live tasks.
+func (w *world) service(ctx context.Context, where, name, family string, tasks int32) error {
+	_, err := ecs.NewFromConfig(w.cfg).CreateService(ctx, &ecs.CreateServiceInput{
+		Cluster: aws.String(where), ServiceName: aws.String(path.Base(name)), TaskDefinition: aws.String(family),
+		LaunchType: types.LaunchTypeFargate, DesiredCount: &tasks, EnableExecuteCommand: true,
+		NetworkConfiguration: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{Subnets: []string{subnet}}},
+	})
 	return err
 }
 
 // register makes a revision of a task definition whose containers run
-// processes of this machine.
-func (w *world) register(ctx context.Context, family string, containers []string) (revision int, err error) {
+// processes of this machine. The first container is the job's, with the given
+// command of its own; the others end with it.
+func (w *world) register(ctx context.Context, family string, command, containers []string) (revision int, err error) {
 	in := &ecs.RegisterTaskDefinitionInput{
 		Family: aws.String(family), NetworkMode: types.NetworkModeAwsvpc, Cpu: aws.String("256"), Memory: aws.String("512"),
 		RequiresCompatibilities: []types.Compatibility{types.CompatibilityFargate},
 		ExecutionRoleArn:        aws.String("arn:aws:iam::123456789012:role/sample-execution"),
+		TaskRoleArn:             aws.String("arn:aws:iam::123456789012:role/sample-task"),
 	}
 	for i, name := range containers {
-		// The first container is the job's; the others end with it.
-		own := []string{"echo", "no command given: here the image's own command would run"}
-		if i > 0 {
-			own = forever
+		own := forever
+		if i == 0 {
+			own = command
 		}
 		in.ContainerDefinitions = append(in.ContainerDefinitions, types.ContainerDefinition{
 			Name: aws.String(name), Image: aws.String("local"), Command: own, Essential: aws.Bool(i == 0), StopTimeout: aws.Int32(2),
@@ -162,37 +183,27 @@ func (w *world) register(ctx context.Context, family string, containers []string
 	return int(out.TaskDefinition.Revision), nil
 }
 
-// forever is the command of containers that only have to be there.
-var forever = []string{"sleep", "86400"}
+var (
+	// forever is the command of containers that only have to be there.
+	forever = []string{"sleep", "86400"}
+	// noCommand is that of containers that wait for a job's.
+	noCommand = []string{"echo", "no command given: here the image's own command would run"}
+)
 
 // live makes the task that an exec payload wants to run in, and waits for it.
 func (w *world) live(ctx context.Context, p job.ExecPayload) error {
-	where := cluster
-	if p.Cluster != "" {
-		where = path.Base(p.Cluster)
-		if err := w.cluster(ctx, where); err != nil {
-			return err
-		}
+	where, err := w.where(ctx, p.Cluster)
+	if err != nil {
+		return err
+	}
+	family := cmp.Or(p.Family, definition)
+	if _, err := w.register(ctx, family, forever, []string{cmp.Or(p.Container, "app")}); err != nil {
+		return err
+	}
+	if err := w.service(ctx, where, cmp.Or(p.Service, "web"), family, 1); err != nil {
+		return err
 	}
 	clients := ecs.NewFromConfig(w.cfg)
-	family := cmp.Or(p.Family, definition)
-	if _, err := clients.RegisterTaskDefinition(ctx, &ecs.RegisterTaskDefinitionInput{
-		Family: aws.String(family), NetworkMode: types.NetworkModeAwsvpc, Cpu: aws.String("256"), Memory: aws.String("512"),
-		RequiresCompatibilities: []types.Compatibility{types.CompatibilityFargate},
-		TaskRoleArn:             aws.String("arn:aws:iam::123456789012:role/sample-task"),
-		ContainerDefinitions: []types.ContainerDefinition{{
-			Name: aws.String(cmp.Or(p.Container, "app")), Image: aws.String("local"), Command: forever, StopTimeout: aws.Int32(2),
-		}},
-	}); err != nil {
-		return err
-	}
-	if _, err := clients.CreateService(ctx, &ecs.CreateServiceInput{
-		Cluster: aws.String(where), ServiceName: aws.String(path.Base(cmp.Or(p.Service, "web"))), TaskDefinition: aws.String(family),
-		LaunchType: types.LaunchTypeFargate, DesiredCount: aws.Int32(1), EnableExecuteCommand: true,
-		NetworkConfiguration: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{Subnets: []string{subnet}}},
-	}); err != nil {
-		return err
-	}
 	tasks, err := clients.ListTasks(ctx, &ecs.ListTasksInput{Cluster: aws.String(where), Family: aws.String(family)})
 	if err != nil {
 		return err
@@ -207,12 +218,9 @@ const maxRevision = 1000
 // standIn makes what the payload names and only a real account has, so that any
 // payload can be tried here.
 func (w *world) standIn(ctx context.Context, p job.Payload) error {
-	where := cluster
-	if name := cmp.Or(p.Cluster, launch.ClusterOf(p.Service)); name != "" {
-		where = path.Base(name)
-		if err := w.cluster(ctx, where); err != nil {
-			return err
-		}
+	where, err := w.where(ctx, cmp.Or(p.Cluster, launch.ClusterOf(p.Service)))
+	if err != nil {
+		return err
 	}
 	containers := []string{"app"}
 	if p.Container != "" {
@@ -233,7 +241,7 @@ func (w *world) standIn(ctx context.Context, p job.Payload) error {
 	}
 	wanted, _ := strconv.Atoi(number)
 	for {
-		revision, err := w.register(ctx, family, containers)
+		revision, err := w.register(ctx, family, noCommand, containers)
 		if err != nil {
 			return err
 		}
@@ -244,11 +252,7 @@ func (w *world) standIn(ctx context.Context, p job.Payload) error {
 	if p.Service == "" {
 		return nil
 	}
-	_, err := ecs.NewFromConfig(w.cfg).CreateService(ctx, &ecs.CreateServiceInput{
-		Cluster: aws.String(where), ServiceName: aws.String(path.Base(p.Service)), TaskDefinition: aws.String(family), LaunchType: types.LaunchTypeFargate,
-		NetworkConfiguration: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{Subnets: []string{subnet}}},
-	})
-	return err
+	return w.service(ctx, where, p.Service, family, 0)
 }
 
 // place is the Region and account of the first ARN in the payload.
