@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
+	"errand/pkg/notify"
 	"errand/pkg/result"
 	"errand/pkg/taskevent"
 )
@@ -92,12 +93,8 @@ func (c *Collector) publish(ctx context.Context, r result.Result) error {
 // result gathers everything that subscribers are told. Whatever cannot be found
 // out leaves the verdict standing.
 func (c *Collector) result(ctx context.Context, event taskevent.Event) result.Result {
-	// Calls to AWS end early enough to publish; short deadlines are shared.
-	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-min(publishTime, time.Until(deadline)/2)))
-		defer cancel()
-	}
+	ctx, cancel := notify.Reserve(ctx, publishTime)
+	defer cancel()
 	task := event.Task
 	run := task.Run(c.cfg.StartedByPrefix)
 	definition, err := c.definitions.get(ctx, task.TaskDefinition)

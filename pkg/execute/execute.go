@@ -23,6 +23,7 @@ import (
 
 	"errand/pkg/execwrap"
 	"errand/pkg/job"
+	"errand/pkg/notify"
 	"errand/pkg/result"
 	"errand/pkg/ssmchan"
 	"errand/pkg/taskevent"
@@ -83,14 +84,7 @@ func New(a aws.Config, p Publisher, cfg Config, log *slog.Logger) *Executor {
 }
 
 // Answer is what an invocation of the executor returns.
-type Answer struct {
-	Job     string `json:"job,omitempty"`
-	RunID   string `json:"runId"`
-	Attempt int    `json:"attempt"`
-	Status  string `json:"status"`
-	TaskARN string `json:"taskArn,omitempty"`
-	Reason  string `json:"reason,omitempty"`
-}
+type Answer = job.Answer
 
 // What is kept back from the function's deadline: commandTime from the time for
 // the command, to end the session and to find out what became of it, and
@@ -100,15 +94,6 @@ const (
 	publishTime = 12 * time.Second
 	callTime    = 4 * time.Second
 )
-
-// before ends d before ctx does. Short deadlines, as in tests, are shared.
-func before(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return context.WithCancel(ctx)
-	}
-	return context.WithDeadline(ctx, deadline.Add(-min(d, time.Until(deadline)/2)))
-}
 
 // Handle runs the command that raw asks for and publishes how it ended. An error
 // means that nobody was told; the command must not be run again for that.
@@ -157,7 +142,7 @@ func (x *Executor) run(ctx context.Context, p job.ExecPayload, run job.Run) resu
 		Container: aws.ToString(where.container.Name),
 	}
 	// Everything but the publication, which has the whole context.
-	ctx, cancel := before(ctx, publishTime)
+	ctx, cancel := notify.Reserve(ctx, publishTime)
 	defer cancel()
 	limit := p.Limit()
 	c := x.follow(ctx, where, session, mark, limit)
@@ -233,8 +218,9 @@ type command struct {
 	decoder            *execwrap.Decoder
 	output             tail
 	startedAt, endedAt time.Time
-	timedOut, ours     bool // by the payload's timeout, or by the function's own time
-	terminated         bool // the session, and with it the command
+	begun, ended       chan struct{} // closed when it is seen
+	timedOut, ours     bool          // by the payload's timeout, or by the function's own time
+	terminated         bool          // the session, and with it the command
 	where              target
 	task               types.Task // as it was seen last
 	channel            ssmchan.Result
@@ -246,9 +232,11 @@ func (c *command) Write(p []byte) (int, error) {
 	n, err := c.decoder.Write(p)
 	if c.decoder.Begun() && c.startedAt.IsZero() {
 		c.startedAt = now()
+		close(c.begun)
 	}
 	if c.decoder.Ended() && c.endedAt.IsZero() {
 		c.endedAt = now()
+		close(c.ended)
 	}
 	return n, err
 }
@@ -265,7 +253,7 @@ var (
 // follow reads the session's output until the command has ended, its time is
 // over or its task is gone.
 func (x *Executor) follow(ctx context.Context, where target, session types.Session, mark string, limit time.Duration) *command {
-	c := &command{where: where, task: where.task}
+	c := &command{where: where, task: where.task, begun: make(chan struct{}), ended: make(chan struct{})}
 	c.decoder = execwrap.NewDecoder(mark, &c.output)
 
 	options := x.cfg.Channel
@@ -282,38 +270,26 @@ func (x *Executor) follow(ctx context.Context, where target, session types.Sessi
 	running, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 
-	begun, ended := make(chan struct{}), make(chan struct{}) // closed when it is seen
-	sink := writer(func(p []byte) (int, error) {
-		hadBegun, hadEnded := c.decoder.Begun(), c.decoder.Ended()
-		n, err := c.Write(p)
-		if c.decoder.Begun() && !hadBegun {
-			close(begun)
-		}
-		if c.decoder.Ended() && !hadEnded {
-			close(ended)
-		}
-		return n, err
-	})
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		c.channel, c.err = channel.Run(running, sink)
+		c.channel, c.err = channel.Run(running, c)
 	}()
 
 	look := time.NewTicker(x.cfg.Watch)
 	defer look.Stop()
 	// The time of the function runs from now, the payload's from the command's own
 	// beginning.
-	function, cancel := before(ctx, commandTime-publishTime)
+	function, cancel := notify.Reserve(ctx, commandTime-publishTime)
 	defer cancel()
-	started, seen, exhausted := begun, ended, function.Done()
+	started, seen, exhausted := c.begun, c.ended, function.Done()
 	var over, drained, killed <-chan time.Time
 	looked := make(chan types.Task, 1)
 	looking := false
 	interrupt := func() {
 		over, exhausted, started = nil, nil, nil
 		select {
-		case <-ended: // just in time
+		case <-c.ended: // just in time
 			return
 		case <-done:
 			return
@@ -356,10 +332,6 @@ func (x *Executor) follow(ctx context.Context, where target, session types.Sessi
 		}
 	}
 }
-
-type writer func([]byte) (int, error)
-
-func (w writer) Write(p []byte) (int, error) { return w(p) }
 
 // afterwards finds out what a broken end means, and leaves no session behind that
 // nobody listens to.

@@ -36,17 +36,8 @@ type ExecPayload struct {
 // event, as strictly as Decode does.
 func DecodeExec(raw []byte) (ExecPayload, string, error) {
 	var p ExecPayload
-	payload, eventID, problem := unwrap(raw)
-	if problem != "" {
-		return p, eventID, Invalid{problem}
-	}
-	if problems := decode(payload, &p, p.check); problems != nil {
-		if problems.aboutCommand() {
-			p.Command = nil
-		}
-		return p, eventID, problems
-	}
-	return p, eventID, nil
+	eventID, err := decodeWrapped(raw, &p, &p.Command, p.check)
+	return p, eventID, err
 }
 
 func (p *ExecPayload) check() []string {

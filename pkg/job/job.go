@@ -68,24 +68,25 @@ func (e Invalid) Error() string { return strings.Join(e, "; ") }
 // that the refusal can name its job.
 func Decode(raw []byte) (Payload, string, error) {
 	var p Payload
-	payload, eventID, problem := unwrap(raw)
-	if problem != "" {
-		return p, eventID, Invalid{problem}
-	}
-	problems := decode(payload, &p, p.check)
-	if problems == nil {
-		return p, eventID, nil
-	}
-	if problems.aboutCommand() {
-		p.Command = nil
-	}
-	return p, eventID, problems
+	eventID, err := decodeWrapped(raw, &p, &p.Command, p.check)
+	return p, eventID, err
 }
 
-// aboutCommand says whether the command was not read whole: half of a command is
-// worse than none.
-func (e Invalid) aboutCommand() bool {
-	return slices.ContainsFunc(e, func(text string) bool { return strings.HasPrefix(text, "command") })
+// decodeWrapped reads a payload of either kind, whose command is a part of it, out
+// of its wrapping.
+func decodeWrapped(raw []byte, p any, command *[]string, check func() []string) (eventID string, err error) {
+	payload, eventID, problem := unwrap(raw)
+	if problem != "" {
+		return eventID, Invalid{problem}
+	}
+	problems := decode(payload, p, check)
+	if problems == nil {
+		return eventID, nil
+	}
+	if slices.ContainsFunc(problems, func(text string) bool { return strings.HasPrefix(text, "command") }) {
+		*command = nil // half of a command is worse than none
+	}
+	return eventID, problems
 }
 
 // maxProblems bounds a refusal that people have to read.

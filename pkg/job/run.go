@@ -85,6 +85,16 @@ func (r Run) Token(startedByPrefix string, placementTry int) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// Answer is what a function that is handed a payload returns.
+type Answer struct {
+	Job     string `json:"job,omitempty"`
+	RunID   string `json:"runId"`
+	Attempt int    `json:"attempt"`
+	Status  string `json:"status"`
+	TaskARN string `json:"taskArn,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+}
+
 // NotStarted is the result of a run that has no task.
 func (r Run) NotStarted(status result.Status, reason string) result.Result {
 	return result.Result{

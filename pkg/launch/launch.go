@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"errand/pkg/job"
+	"errand/pkg/notify"
 	"errand/pkg/result"
 )
 
@@ -70,15 +71,9 @@ func New(e ECS, p Publisher, cfg Config, log *slog.Logger) *Launcher {
 	return &Launcher{ecs: e, results: p, cfg: cfg, log: log}
 }
 
-// Answer is what an invocation of the launcher returns.
-type Answer struct {
-	Job     string `json:"job,omitempty"`
-	RunID   string `json:"runId"`
-	Attempt int    `json:"attempt"`
-	Status  string `json:"status"` // Started or a result.Status
-	TaskARN string `json:"taskArn,omitempty"`
-	Reason  string `json:"reason,omitempty"`
-}
+// Answer is what an invocation of the launcher returns. Its status is Started or
+// a result.Status.
+type Answer = job.Answer
 
 // Started is the status of an Answer whose task runs now.
 const Started = "STARTED"
@@ -97,7 +92,7 @@ func (l *Launcher) Handle(ctx context.Context, raw json.RawMessage) (Answer, err
 
 	var arn string
 	if err == nil {
-		calls, cancel := reserve(ctx)
+		calls, cancel := notify.Reserve(ctx, publishTime)
 		defer cancel()
 		arn, err = l.start(calls, &run)
 	}
@@ -197,16 +192,6 @@ func (l *Launcher) persist(ctx context.Context, do func() error) error {
 			return err
 		}
 	}
-}
-
-// reserve ends before the invocation does, so that its error is ours and there
-// is time to publish. Short deadlines are shared evenly.
-func reserve(ctx context.Context) (context.Context, context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return context.WithCancel(ctx)
-	}
-	return context.WithDeadline(ctx, deadline.Add(-min(publishTime, time.Until(deadline)/2)))
 }
 
 // runTask makes the call and reads the task's ARN from the answer.

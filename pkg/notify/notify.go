@@ -48,6 +48,16 @@ func Retryer(o *sns.Options) {
 	o.Retryer = retry.AddWithErrorCodes(o.Retryer, "KMSThrottling", "KMSThrottlingException", "Throttled")
 }
 
+// Reserve is a context for what comes before the publication: it ends d before
+// ctx does, so that there is time to publish. Short deadlines are shared evenly.
+func Reserve(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-min(d, time.Until(deadline)/2)))
+}
+
 // Publish sends r to every topic. A failure at one topic does not keep the
 // other from being told; the error then makes the invocation fail, so that
 // Lambda tries again and, at last, keeps the event in the dead-letter queue.
