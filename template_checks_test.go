@@ -16,7 +16,7 @@ import (
 	_ "time/tzdata" // time zones are the same on every machine
 
 	"github.com/caarlos0/env/v11"
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 
 	"errand/pkg/job"
 	"errand/pkg/localaws"
