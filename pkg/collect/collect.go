@@ -12,22 +12,18 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
-	"errand/pkg/notify"
+	"errand/pkg/awserr"
+	"errand/pkg/report"
 	"errand/pkg/result"
+	"errand/pkg/run"
 	"errand/pkg/taskevent"
 )
 
 // ECS describes task definitions; *ecs.Client is one.
 type ECS interface {
 	DescribeTaskDefinition(context.Context, *ecs.DescribeTaskDefinitionInput, ...func(*ecs.Options)) (*ecs.DescribeTaskDefinitionOutput, error)
-}
-
-// Publisher sends results out; *notify.Notifier is one.
-type Publisher interface {
-	Publish(context.Context, result.Result) error
 }
 
 // Config is what a stack sets for all its runs.
@@ -45,20 +41,20 @@ type Config struct {
 type Collector struct {
 	definitions definitions
 	logs        Logs
-	results     Publisher
+	reporter    *report.Reporter
 	cfg         Config
 	log         *slog.Logger
 }
 
 // New makes a Collector.
-func New(e ECS, l Logs, p Publisher, cfg Config, log *slog.Logger) *Collector {
+func New(e ECS, l Logs, r *report.Reporter, cfg Config, log *slog.Logger) *Collector {
 	if cfg.LogTime == 0 {
 		cfg.LogTime = 15 * time.Second
 	}
 	if cfg.LogPause == 0 {
 		cfg.LogPause = 2 * time.Second
 	}
-	return &Collector{definitions: definitions{ecs: e}, logs: l, results: p, cfg: cfg, log: log}
+	return &Collector{definitions: definitions{ecs: e}, logs: l, reporter: r, cfg: cfg, log: log}
 }
 
 // publishTime is kept back from the function's deadline to publish.
@@ -69,7 +65,7 @@ const publishTime = 20 * time.Second
 // Lambda tries again.
 func (c *Collector) Handle(ctx context.Context, raw json.RawMessage) error {
 	if record, ok := failedLaunch(raw); ok {
-		return c.publish(ctx, record.result())
+		return c.reporter.Report(ctx, record.result())
 	}
 	event, err := taskevent.Decode(raw)
 	if err != nil {
@@ -79,38 +75,29 @@ func (c *Collector) Handle(ctx context.Context, raw json.RawMessage) error {
 		c.log.InfoContext(ctx, "ignored: not the end of a task of this stack", "task_arn", event.Task.TaskARN, "last_status", event.Task.LastStatus)
 		return nil
 	}
-	return c.publish(ctx, c.result(ctx, event))
-}
-
-func (c *Collector) publish(ctx context.Context, r result.Result) error {
-	if err := c.results.Publish(ctx, r); err != nil {
-		return err
-	}
-	c.log.InfoContext(ctx, "run reported", "job", r.Job, "run_id", r.RunID, "status", r.Status, "task_arn", r.TaskARN)
-	return nil
+	return c.reporter.Report(ctx, c.result(ctx, event))
 }
 
 // result gathers everything that subscribers are told. Whatever cannot be found
 // out leaves the verdict standing.
 func (c *Collector) result(ctx context.Context, event taskevent.Event) result.Result {
-	ctx, cancel := notify.Reserve(ctx, publishTime)
+	ctx, cancel := run.Reserve(ctx, publishTime)
 	defer cancel()
 	task := event.Task
-	run := task.Run(c.cfg.StartedByPrefix)
+	work := task.Work(c.cfg.StartedByPrefix)
 	definition, err := c.definitions.get(ctx, task.TaskDefinition)
 	if err != nil {
 		c.log.WarnContext(ctx, "task definition not described", "task_definition", task.TaskDefinition, "error", err)
 	}
-	if run.Container == "" {
-		run.Container = onlyContainer(task, definition)
+	if work.Container == "" {
+		work.Container = onlyContainer(task, definition)
 	}
-	verdict := task.Verdict(run.Container)
+	verdict := task.Verdict(work.Container)
 	r := result.Result{
-		Job: run.Job, RunID: run.ID, Attempt: run.Attempt, Method: result.MethodRunTask,
-		Status: verdict.Status, Reason: verdict.Reason, ExitCode: verdict.ExitCode,
-		Command: run.Command, Cluster: task.ClusterARN, TaskARN: task.TaskARN, TaskDefinition: task.TaskDefinition,
-		Container: run.Container, StopCode: task.StopCode, StoppedReason: task.StoppedReason,
-		ScheduledTime: run.ScheduledTime, CreatedAt: task.CreatedAt.Time, StartedAt: task.StartedAt.Time, StoppedAt: task.StoppedAt.Time,
+		Run: work.Run, Status: verdict.Status, Reason: verdict.Reason, Summary: verdict.Summary, ExitCode: verdict.ExitCode,
+		Place:   result.Place{Command: work.Command, Cluster: task.ClusterARN, TaskDefinition: task.TaskDefinition, Container: work.Container},
+		TaskARN: task.TaskARN, StopCode: task.StopCode, StoppedReason: task.StoppedReason,
+		CreatedAt: task.CreatedAt.Time, StartedAt: task.StartedAt.Time, StoppedAt: task.StoppedAt.Time,
 	}
 	for _, container := range task.Containers {
 		entry := result.Container{Name: container.Name, ExitCode: container.ExitCode}
@@ -121,17 +108,17 @@ func (c *Collector) result(ctx context.Context, event taskevent.Event) result.Re
 			}
 			entry.Essential = &defined.essential
 			// It may be what ended the run's container, which then says nothing.
-			if code := container.ExitCode; defined.essential && container.Name != run.Container && code != nil && *code != 0 && verdict.Ran {
+			if code := container.ExitCode; defined.essential && container.Name != work.Container && code != nil && *code != 0 && verdict.Ran {
 				r.Reason += fmt.Sprintf("; essential container %s %s", container.Name, taskevent.Exited(*code, container.Reason))
 			}
 		}
 		r.Containers = append(r.Containers, entry)
 	}
 	if err != nil {
-		r.Log = &result.Log{Status: logStatus(err), Note: "DescribeTaskDefinition, which tells where the log is: " + note(err)}
+		r.Log = &result.Log{Status: logStatus(err), Note: "DescribeTaskDefinition, which tells where the log is: " + awserr.Plain(err).Error()}
 		return r
 	}
-	defined, ok := definition[run.Container]
+	defined, ok := definition[work.Container]
 	if !ok {
 		r.Log = &result.Log{Status: result.LogError, Note: "it is not known which container's log to read"}
 		return r
@@ -140,10 +127,10 @@ func (c *Collector) result(ctx context.Context, event taskevent.Event) result.Re
 		r.Command = defined.command
 	}
 	lines := c.cfg.LogLines
-	if run.LogLines != nil {
-		lines = *run.LogLines
+	if work.LogLines != nil {
+		lines = *work.LogLines
 	}
-	r.Log = c.excerpt(ctx, event, task.Container(run.Container), defined, lines, verdict.Ran)
+	r.Log = c.excerpt(ctx, event, task.Container(work.Container), defined, lines, verdict.Ran)
 	return r
 }
 
@@ -163,7 +150,7 @@ func onlyContainer(task taskevent.Task, d definition) string {
 
 // region is the task's own, for what does not say another.
 func region(event taskevent.Event) string {
-	if a, err := arn.Parse(event.Task.TaskARN); err == nil {
+	if a, ok := run.ParseARN(event.Task.TaskARN); ok {
 		return a.Region
 	}
 	return event.Region

@@ -24,6 +24,7 @@ import (
 	"errand/pkg/collect"
 	"errand/pkg/localaws"
 	"errand/pkg/notify"
+	"errand/pkg/report"
 	"errand/pkg/result"
 )
 
@@ -87,7 +88,7 @@ func start(t testing.TB, change ...func(*types.ContainerDefinition, *collect.Con
 		return *out.TopicArn
 	}
 	s.text = topic("results-text")
-	s.collector = collect.New(tasks, s.logs, notify.New(topics, topic("results"), s.text), cfg, slog.New(slog.DiscardHandler))
+	s.collector = collect.New(tasks, s.logs, report.New(notify.New(topics, topic("results"), s.text), slog.New(slog.DiscardHandler)), cfg, slog.New(slog.DiscardHandler))
 	return s
 }
 
@@ -319,7 +320,7 @@ func TestOddPages(t *testing.T) {
 			t.Parallel()
 			s := start(t)
 			var got result.Result
-			c := collect.New(ecs.NewFromConfig(s.Config()), &pages{list: tc.pages}, publisher(func(r result.Result) { got = r }),
+			c := collect.New(ecs.NewFromConfig(s.Config()), &pages{list: tc.pages}, report.New(publisher(func(r result.Result) { got = r }), slog.New(slog.DiscardHandler)),
 				collect.Config{StartedByPrefix: "errand/jobs/", LogLines: 50, LogTime: 20 * time.Millisecond, LogPause: time.Millisecond}, slog.New(slog.DiscardHandler))
 			if err := c.Handle(t.Context(), event(t, "failed")); err != nil {
 				t.Fatal(err)
@@ -585,13 +586,13 @@ func TestThrottledPublicationIsTriedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Close() })
-	topics := sns.NewFromConfig(server.Config(), notify.Retryer)
+	topics := sns.NewFromConfig(server.Config())
 	topic, err := topics.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("results")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	server.Inject(localaws.Fault{Operation: "Publish", Code: "KMSThrottling", Message: "slow down"})
-	c := collect.New(ecs.NewFromConfig(server.Config()), nil, notify.New(topics, *topic.TopicArn, ""), collect.Config{StartedByPrefix: "errand/jobs/"}, slog.New(slog.DiscardHandler))
+	c := collect.New(ecs.NewFromConfig(server.Config()), nil, report.New(notify.New(topics, *topic.TopicArn, ""), slog.New(slog.DiscardHandler)), collect.Config{StartedByPrefix: "errand/jobs/"}, slog.New(slog.DiscardHandler))
 	if err := c.Handle(t.Context(), event(t, "launch-failed")); err != nil {
 		t.Fatal(err)
 	}
@@ -684,7 +685,7 @@ func BenchmarkEventToResult(b *testing.B) {
 			Timestamp: aws.Int64(int64(i)), Message: aws.String(fmt.Sprintf("2026-11-20T02:07:01Z INFO billed account %d of 1000, total 17.50", i)),
 		})
 	}
-	c := collect.New(aws1000, aws1000, aws1000, collect.Config{
+	c := collect.New(aws1000, aws1000, report.New(aws1000, slog.New(slog.DiscardHandler)), collect.Config{
 		StartedByPrefix: "errand/jobs/", LogLines: 1000, LogPause: time.Nanosecond,
 	}, slog.New(slog.DiscardHandler))
 	raw := event(b, "succeeded")

@@ -3,19 +3,18 @@ package collect
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
-	"github.com/aws/smithy-go"
 
+	"errand/pkg/awserr"
 	"errand/pkg/result"
+	"errand/pkg/run"
 	"errand/pkg/taskevent"
 )
 
@@ -56,7 +55,7 @@ func (c *Collector) excerpt(ctx context.Context, event taskevent.Event, containe
 	settled := false
 	// A log without a line may be one whose lines are late, so it is never
 	// still before the time is over.
-	for ran && (err == nil || logStatus(err) != result.LogDenied) && (!settled || len(last.events) == 0) && pause(ctx, c.cfg.LogPause) {
+	for ran && (err == nil || logStatus(err) != result.LogDenied) && (!settled || len(last.events) == 0) && run.Pause(ctx, c.cfg.LogPause) {
 		page, readErr := c.read(ctx, log, lines)
 		switch {
 		case readErr == nil:
@@ -69,7 +68,7 @@ func (c *Collector) excerpt(ctx context.Context, event taskevent.Event, containe
 		}
 	}
 	if err != nil {
-		log.Status, log.Note = logStatus(err), note(err)
+		log.Status, log.Note = logStatus(err), awserr.Plain(err).Error()
 		return log
 	}
 	log.URL = consoleURL(*log)
@@ -84,18 +83,6 @@ func (c *Collector) excerpt(ctx context.Context, event taskevent.Event, containe
 	truncated = truncated || last.more
 	log.Truncated = &truncated
 	return log
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < d {
-		return false
-	}
-	select {
-	case <-time.After(d):
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // page is the end of a stream.
@@ -162,25 +149,13 @@ func tail(events []types.OutputLogEvent, n int) (lines []string, truncated bool)
 
 // logStatus classes the error of a call by its code.
 func logStatus(err error) result.LogStatus {
-	api, ok := errors.AsType[smithy.APIError](err)
-	if !ok {
-		return result.LogError
-	}
-	switch api.ErrorCode() {
-	case "ResourceNotFoundException":
-		return result.LogMissing
-	case "AccessDeniedException", "AccessDenied":
+	switch {
+	case awserr.Denied(err):
 		return result.LogDenied
+	case awserr.Code(err) == "ResourceNotFoundException":
+		return result.LogMissing
 	}
 	return result.LogError
-}
-
-// note is what the error says, without the SDK's transport details.
-func note(err error) string {
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		return api.ErrorCode() + ": " + api.ErrorMessage()
-	}
-	return err.Error()
 }
 
 // consoleURL links to the stream in the AWS console, which wants its names

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"strings"
 
-	"errand/pkg/job"
+	"errand/pkg/payload"
+	"errand/pkg/report"
 	"errand/pkg/result"
+	"errand/pkg/run"
 )
 
 // record is what Lambda sends to the failure destination of an asynchronous
@@ -41,29 +43,62 @@ func (r record) executor() bool {
 // result tells people of the run that the payload asked for, whose identity the
 // function would have found likewise.
 func (r record) result() result.Result {
-	p, eventID, invalid := job.Decode(r.RequestPayload)
-	var response struct {
-		ErrorMessage string `json:"errorMessage"`
+	if r.executor() {
+		p, eventID, _ := payload.DecodeExec(r.RequestPayload)
+		end := result.Result{
+			Run:   p.Run(eventID, r.RequestContext.RequestID),
+			Place: result.Place{Command: p.Command, Cluster: p.Cluster, Container: p.Container},
+		}
+		end.Status, end.Reason = run.Lost, "the executor failed, and the command may have run: "+r.reason()
+		if r.RequestContext.Condition == "EventAgeExceeded" {
+			end.Status, end.Reason = run.StartFailed, "the command was not run: Lambda could not run the executor in time"
+		}
+		return end
 	}
-	_ = json.Unmarshal(r.ResponsePayload, &response) // absent if the launcher was never run
-	reason := response.ErrorMessage
+	p, eventID, invalid := payload.Decode(r.RequestPayload)
+	end := result.Result{
+		Run:    p.Run(eventID, r.RequestContext.RequestID),
+		Status: run.LaunchFailed, Reason: r.reason(),
+		Place: result.Place{Command: p.Command, Cluster: p.Cluster, TaskDefinition: p.TaskDefinition, Container: p.Container},
+	}
+	switch {
+	case invalid != nil:
+		// What failed was telling people so.
+		end.Status, end.Reason = run.Rejected, invalid.Error()
+	case r.uncertain():
+		end.Status = run.Lost
+	}
+	if _, cause, ok := strings.Cut(end.Reason, ": "); ok && end.Status == run.LaunchFailed {
+		end.Summary = cause // the status says what comes before
+	}
+	return end
+}
+
+// uncertain says whether the run may have been started all the same: the launcher
+// says so, or died or was stopped, perhaps between the call and its answer.
+func (r record) uncertain() bool {
+	last := r.response()
+	return last.ErrorType == report.UncertainType || strings.Contains(last.ErrorMessage, "Task timed out after") ||
+		strings.HasPrefix(last.ErrorType, "Runtime.") || strings.HasPrefix(last.ErrorType, "Sandbox.")
+}
+
+// response is what the function answered last; empty if it was never run.
+func (r record) response() (answer struct {
+	ErrorMessage string `json:"errorMessage"`
+	ErrorType    string `json:"errorType"`
+}) {
+	_ = json.Unmarshal(r.ResponsePayload, &answer)
+	return answer
+}
+
+// reason is what the function said when it failed last.
+func (r record) reason() string {
+	reason := r.response().ErrorMessage
 	if reason == "" {
 		reason = "the function gave no answer (" + r.RequestContext.Condition + ")"
 	}
 	if n := r.RequestContext.Invokes; n > 1 {
 		reason += fmt.Sprintf(" (given up after %d attempts)", n)
 	}
-	failed := job.NewRun(p, eventID, r.RequestContext.RequestID).NotStarted(result.LaunchFailed, reason)
-	switch {
-	case r.executor() && r.RequestContext.Condition == "EventAgeExceeded":
-		failed.Method, failed.Status = result.MethodExec, result.StartFailed
-		failed.Reason = "the command was not run: Lambda could not run the executor in time"
-	case r.executor():
-		failed.Method, failed.Status = result.MethodExec, result.Lost
-		failed.Reason = "the executor failed, and the command may have run: " + reason
-	case invalid != nil:
-		// What failed was telling people so.
-		failed.Status, failed.Reason = result.Rejected, invalid.Error()
-	}
-	return failed
+	return reason
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
+
+	"errand/pkg/awserr"
 )
 
 // emptyBody is the SHA-256 of nothing.
@@ -40,7 +42,7 @@ func (x *Executor) sign(ctx context.Context, url string) (http.Header, error) {
 func (x *Executor) dataKey(ctx context.Context, keyID string, encryptionContext map[string]string) (plain, encrypted []byte, err error) {
 	out, err := x.kms.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: &keyID, NumberOfBytes: aws.Int32(64), EncryptionContext: encryptionContext})
 	if err != nil {
-		return nil, nil, answered(err)
+		return nil, nil, awserr.Plain(err)
 	}
 	return out.Plaintext, out.CiphertextBlob, nil
 }

@@ -2,12 +2,11 @@ package execute
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
-	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
-
-	"errand/pkg/result"
+	"errand/pkg/awserr"
+	"errand/pkg/run"
 	"errand/pkg/ssmchan"
 )
 
@@ -30,48 +29,15 @@ func (u uncertain) Error() string {
 
 func (u uncertain) Unwrap() error { return u.error }
 
-// refused says whether AWS has answered that it did not do what was asked, which
-// only a 4xx says for sure.
-func refused(err error) bool {
-	_, ok := errors.AsType[smithy.APIError](err)
-	response, answered := errors.AsType[*smithyhttp.ResponseError](err)
-	return ok && answered && response.HTTPStatusCode() >= 400 && response.HTTPStatusCode() < 500
-}
-
 // status is that of a run without a session.
-func status(err error) result.Status {
+func status(err error) run.Status {
 	if _, ok := errors.AsType[rejection](err); ok {
-		return result.Rejected
+		return run.Rejected
 	}
 	if _, ok := errors.AsType[uncertain](err); ok {
-		return result.Lost
+		return run.Lost
 	}
-	return result.StartFailed
-}
-
-// apiError is an error of AWS without the SDK's transport details, with what to
-// change.
-type apiError struct {
-	smithy.APIError
-	err    error
-	advice string
-}
-
-func (e apiError) Error() string {
-	text := e.ErrorCode() + ": " + strings.TrimSuffix(e.ErrorMessage(), ".")
-	if e.advice != "" {
-		text += ". " + e.advice
-	}
-	return text
-}
-
-func (e apiError) Unwrap() error { return e.err }
-
-func answered(err error) error {
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		return apiError{APIError: api, err: err}
-	}
-	return err
+	return run.StartFailed
 }
 
 // advice says what to change, by the code of ExecuteCommand's error.
@@ -82,11 +48,12 @@ var advice = map[string]string{
 	"ClusterNotFoundException":    "Give cluster, or set the stack's",
 }
 
+// explain is err for people, with what to change.
 func explain(err error) error {
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		return apiError{api, err, advice[api.ErrorCode()]}
+	if what := advice[awserr.Code(err)]; what != "" {
+		return fmt.Errorf("%w. %s", awserr.Plain(err), what)
 	}
-	return err
+	return awserr.Plain(err)
 }
 
 // advise adds what to change to the text with which a channel was closed. The
@@ -121,11 +88,10 @@ func neverRan(reason string) bool {
 // explainChannel says what to change, by the class of the channel's error.
 func explainChannel(err error) string {
 	text := strings.TrimSuffix(err.Error(), ".")
-	api, isAPI := errors.AsType[smithy.APIError](err)
 	switch {
 	case errors.Is(err, ssmchan.ErrOpenDenied):
 		return text + ". The executor's role needs ssmmessages:OpenDataChannel on its sessions"
-	case errors.Is(err, ssmchan.ErrKMS) && isAPI && strings.HasPrefix(api.ErrorCode(), "AccessDenied"):
+	case errors.Is(err, ssmchan.ErrKMS) && awserr.Denied(err):
 		return text + ". The executor's role needs kms:GenerateDataKey (parameter ExecKeyArn), and the task role kms:Decrypt, on the cluster's key"
 	}
 	return text

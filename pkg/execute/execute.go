@@ -3,6 +3,7 @@
 package execute
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,18 +22,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/smithy-go"
 
+	"errand/pkg/awserr"
 	"errand/pkg/execwrap"
-	"errand/pkg/job"
-	"errand/pkg/notify"
+	"errand/pkg/payload"
+	"errand/pkg/report"
 	"errand/pkg/result"
+	"errand/pkg/run"
 	"errand/pkg/ssmchan"
 	"errand/pkg/taskevent"
 )
-
-// Publisher tells people how the command ended; *notify.Notifier is one.
-type Publisher interface {
-	Publish(context.Context, result.Result) error
-}
 
 // Config is what a stack sets for all its commands.
 type Config struct {
@@ -52,17 +50,17 @@ type Config struct {
 
 // Executor handles exec payloads. It keeps no state between events.
 type Executor struct {
-	aws     aws.Config
-	ecs     *ecs.Client
-	ssm     *ssm.Client
-	kms     *kms.Client
-	results Publisher
-	cfg     Config
-	log     *slog.Logger
+	aws      aws.Config
+	ecs      *ecs.Client
+	ssm      *ssm.Client
+	kms      *kms.Client
+	reporter *report.Reporter
+	cfg      Config
+	log      *slog.Logger
 }
 
 // New makes an Executor with clients of its own.
-func New(a aws.Config, p Publisher, cfg Config, log *slog.Logger) *Executor {
+func New(a aws.Config, r *report.Reporter, cfg Config, log *slog.Logger) *Executor {
 	for _, d := range []struct {
 		field *time.Duration
 		value time.Duration
@@ -79,12 +77,12 @@ func New(a aws.Config, p Publisher, cfg Config, log *slog.Logger) *Executor {
 	}
 	return &Executor{
 		aws: a, ecs: ecs.NewFromConfig(a), ssm: ssm.NewFromConfig(a), kms: kms.NewFromConfig(a),
-		results: p, cfg: cfg, log: log,
+		reporter: r, cfg: cfg, log: log,
 	}
 }
 
 // Answer is what an invocation of the executor returns.
-type Answer = job.Answer
+type Answer = run.Answer
 
 // What is kept back from the function's deadline: commandTime from the time for
 // the command, to end the session and to find out what became of it, and
@@ -102,47 +100,42 @@ func (x *Executor) Handle(ctx context.Context, raw json.RawMessage) (Answer, err
 	if lc, ok := lambdacontext.FromContext(ctx); ok {
 		requestID = lc.AwsRequestID
 	}
-	p, eventID, err := job.DecodeExec(raw)
-	run := p.Run(eventID, requestID)
-	if p.Cluster == "" {
-		p.Cluster = x.cfg.Cluster
+	p, eventID, err := payload.DecodeExec(raw)
+	r := result.Result{
+		Run: p.Run(eventID, requestID), Status: run.Rejected,
+		Place: result.Place{Command: p.Command, Cluster: cmp.Or(p.Cluster, x.cfg.Cluster), Container: p.Container},
 	}
-	var r result.Result
 	if err != nil {
-		r = run.NotStarted(result.Rejected, err.Error())
+		r.Reason = err.Error()
 	} else {
-		r = x.run(ctx, p, run)
+		r = x.run(ctx, p, r)
 	}
-	r.Method = result.MethodExec
-	if r.Cluster == "" {
-		r.Cluster = p.Cluster
-	}
-	x.log.InfoContext(ctx, "command ended", "job", r.Job, "run_id", r.RunID, "status", r.Status, "reason", r.Reason, "task_arn", r.TaskARN)
-	if err := x.results.Publish(ctx, r); err != nil {
+	if err := x.reporter.Report(ctx, r); err != nil {
 		return Answer{}, err
 	}
-	return Answer{Job: r.Job, RunID: r.RunID, Attempt: r.Attempt, Status: string(r.Status), TaskARN: r.TaskARN, Reason: r.Reason}, nil
+	return Answer{Job: r.Job, RunID: r.ID, Attempt: r.Attempt, Status: string(r.Status), TaskARN: r.TaskARN, Reason: r.Reason}, nil
 }
 
-// run does everything but publish.
-func (x *Executor) run(ctx context.Context, p job.ExecPayload, run job.Run) result.Result {
-	command, mark, err := execwrap.Wrap(p.Command, variables(p, run))
+// run does everything but report, and completes what is known of the run.
+func (x *Executor) run(ctx context.Context, p payload.Exec, r result.Result) result.Result {
+	p.Cluster = r.Cluster
+	command, mark, err := execwrap.Wrap(p.Command, variables(p, r.Run))
 	if err != nil {
-		return run.NotStarted(result.Rejected, err.Error())
-	}
-	where, session, err := x.open(ctx, p, command)
-	if err != nil {
-		r := run.NotStarted(status(err), err.Error())
-		r.TaskARN = aws.ToString(where.task.TaskArn)
+		r.Status, r.Reason = run.Rejected, err.Error()
 		return r
 	}
-	r := result.Result{
-		Job: run.Job, RunID: run.ID, Attempt: run.Attempt, Command: p.Command, ScheduledTime: run.ScheduledTime,
-		Cluster: where.cluster, TaskARN: aws.ToString(where.task.TaskArn), TaskDefinition: aws.ToString(where.task.TaskDefinitionArn),
-		Container: aws.ToString(where.container.Name),
+	where, session, err := x.open(ctx, p, command)
+	r.TaskARN = aws.ToString(where.task.TaskArn)
+	if err != nil {
+		r.Status, r.Reason = status(err), err.Error()
+		return r
+	}
+	r.Place = result.Place{
+		Command: p.Command, Cluster: where.cluster,
+		TaskDefinition: aws.ToString(where.task.TaskDefinitionArn), Container: aws.ToString(where.container.Name),
 	}
 	// Everything but the publication, which has the whole context.
-	ctx, cancel := notify.Reserve(ctx, publishTime)
+	ctx, cancel := run.Reserve(ctx, publishTime)
 	defer cancel()
 	limit := p.Limit()
 	c := x.follow(ctx, where, session, mark, limit)
@@ -163,13 +156,13 @@ func (x *Executor) run(ctx context.Context, p job.ExecPayload, run job.Run) resu
 }
 
 // variables are the command's environment.
-func variables(p job.ExecPayload, run job.Run) []execwrap.Variable {
+func variables(p payload.Exec, r run.Run) []execwrap.Variable {
 	var list []execwrap.Variable
 	for _, name := range slices.Sorted(maps.Keys(p.Environment)) {
 		list = append(list, execwrap.Variable{Name: name, Value: p.Environment[name]})
 	}
-	for _, v := range run.Variables() {
-		list = append(list, execwrap.Variable{Name: *v.Name, Value: *v.Value})
+	for _, v := range r.Variables(run.Carried{LogLines: p.LogLines}) {
+		list = append(list, execwrap.Variable{Name: v.Name, Value: v.Value})
 	}
 	return list
 }
@@ -177,7 +170,7 @@ func variables(p job.ExecPayload, run job.Run) []execwrap.Variable {
 // open finds the container and starts the session in it. It tries again only
 // while no session can exist: ExecuteCommand runs the command at every call that
 // succeeds, and a 5xx may be one.
-func (x *Executor) open(ctx context.Context, p job.ExecPayload, command string) (target, types.Session, error) {
+func (x *Executor) open(ctx context.Context, p payload.Exec, command string) (target, types.Session, error) {
 	looks, cancel := context.WithTimeout(ctx, x.cfg.AgentTime)
 	defer cancel()
 	var why error // of the try before
@@ -200,10 +193,10 @@ func (x *Executor) open(ctx context.Context, p job.ExecPayload, command string) 
 			if err == nil {
 				err = errors.New("its answer has no session")
 			}
-			if !refused(err) {
-				return where, types.Session{}, uncertain{answered(err)}
+			if !awserr.Refused(err) {
+				return where, types.Session{}, uncertain{awserr.Plain(err)}
 			}
-			err = fmt.Errorf("ECS would not run the command in container %s of task %s: %w", aws.ToString(where.container.Name), last(aws.ToString(where.task.TaskArn)), explain(err))
+			err = fmt.Errorf("ECS would not run the command in container %s of task %s: %w", aws.ToString(where.container.Name), run.LastPart(aws.ToString(where.task.TaskArn)), explain(err))
 		}
 		if !mayPass(err) || wait(looks, backoff) != nil {
 			return where, types.Session{}, err
@@ -280,7 +273,7 @@ func (x *Executor) follow(ctx context.Context, where target, session types.Sessi
 	defer look.Stop()
 	// The time of the function runs from now, the payload's from the command's own
 	// beginning.
-	function, cancel := notify.Reserve(ctx, commandTime-publishTime)
+	function, cancel := run.Reserve(ctx, commandTime-publishTime)
 	defer cancel()
 	started, seen, exhausted := c.begun, c.ended, function.Done()
 	var over, drained, killed <-chan time.Time
@@ -395,31 +388,31 @@ func (c *command) containerGone() *types.Container {
 }
 
 // verdict judges how the command ended: what is known for sure comes first.
-func (c *command) verdict(limit time.Duration) (result.Status, string) {
+func (c *command) verdict(limit time.Duration) (run.Status, string) {
 	code := c.decoder.ExitCode()
 	switch {
 	case c.decoder.Ended() && c.timedOut:
-		return result.TimedOut, "the command was interrupted " + c.whose(limit)
+		return run.TimedOut, "the command was interrupted " + c.whose(limit)
 	case c.decoder.Ended() && code == nil:
-		return result.Failed, "the command ended without an exit code: it ended the shell that would have known it"
+		return run.Failed, "the command ended without an exit code: it ended the shell that would have known it"
 	case c.decoder.Ended() && *code == 0:
-		return result.Succeeded, "the command exited with code 0"
+		return run.Succeeded, "the command exited with code 0"
 	case c.decoder.Ended():
-		return result.Failed, "the command " + taskevent.Exited(*code, "")
+		return run.Failed, "the command " + taskevent.Exited(*code, "")
 	case errors.Is(c.err, ssmchan.ErrKMS), errors.Is(c.err, ssmchan.ErrHandshake):
-		return result.StartFailed, "the command did not run: " + explainChannel(c.err)
+		return run.StartFailed, "the command did not run: " + explainChannel(c.err)
 	case c.channel.Closed && !c.decoder.Begun() && c.channel.Stats.Frames == 0 && neverRan(c.channel.Reason):
-		return result.StartFailed, "the command did not start: " + advise(c.channel.Reason)
+		return run.StartFailed, "the command did not start: " + advise(c.channel.Reason)
 	case c.gone(), aws.ToString(c.task.DesiredStatus) == "STOPPED":
 		return c.stopped()
 	case !c.decoder.Begun():
-		return result.Lost, "it is not known whether the command ran: " + c.cause() + c.remains()
+		return run.Lost, "it is not known whether the command ran: " + c.cause() + c.remains()
 	case c.timedOut && c.terminated:
-		return result.TimedOut, "the command was stopped " + c.whose(limit)
+		return run.TimedOut, "the command was stopped " + c.whose(limit)
 	case c.timedOut:
-		return result.TimedOut, "the command was interrupted " + c.whose(limit) + c.remains()
+		return run.TimedOut, "the command was interrupted " + c.whose(limit) + c.remains()
 	default:
-		return result.Lost, "the session ended before the command: " + c.cause() + c.remains()
+		return run.Lost, "the session ended before the command: " + c.cause() + c.remains()
 	}
 }
 
@@ -440,19 +433,19 @@ func (c *command) remains() string {
 }
 
 // stopped is the verdict on a command whose container went away.
-func (c *command) stopped() (result.Status, string) {
+func (c *command) stopped() (run.Status, string) {
 	if container := c.containerGone(); container != nil && aws.ToString(c.task.DesiredStatus) != "STOPPED" {
 		reason := fmt.Sprintf("container %s stopped under the command", aws.ToString(container.Name))
 		if container.ExitCode != nil {
 			reason += ": it " + taskevent.Exited(int(*container.ExitCode), aws.ToString(container.Reason))
 		}
-		return result.Stopped, reason
+		return run.Stopped, reason
 	}
 	task := taskevent.Task{StopCode: string(c.task.StopCode), StoppedReason: aws.ToString(c.task.StoppedReason)}
-	if v := task.Verdict(""); v.Status == result.Interrupted {
-		return result.Interrupted, "AWS took the task away under the command" + because(task)
+	if v := task.Verdict(""); v.Status == run.Interrupted {
+		return run.Interrupted, "AWS took the task away under the command" + because(task)
 	}
-	return result.Stopped, "the task stopped under the command" + because(task)
+	return run.Stopped, "the task stopped under the command" + because(task)
 }
 
 func because(t taskevent.Task) string {
@@ -498,7 +491,7 @@ func mayPass(err error) bool {
 	if _, ok := errors.AsType[notReady](err); ok {
 		return true
 	}
-	if api, ok := errors.AsType[smithy.APIError](err); ok && refused(err) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok && awserr.Refused(err) {
 		switch api.ErrorCode() {
 		case "TargetNotConnectedException", "ThrottlingException":
 			return true

@@ -22,6 +22,7 @@ import (
 	"errand/pkg/execute"
 	"errand/pkg/localaws"
 	"errand/pkg/result"
+	"errand/pkg/run"
 	"errand/pkg/ssmchan"
 )
 
@@ -161,27 +162,27 @@ func TestCommands(t *testing.T) {
 		name        string
 		command     []string
 		environment map[string]string
-		status      result.Status
+		status      run.Status
 		code        int
 		lines       []string
 		reason      string
 		truncated   bool
 	}{
-		{name: "exit 0", command: []string{"echo", "hello"}, status: result.Succeeded, lines: []string{"hello"}},
-		{name: "exit 1", command: sh("echo no; exit 1"), status: result.Failed, code: 1, lines: []string{"no"}},
-		{name: "exit 37", command: sh("echo no; exit 37"), status: result.Failed, code: 37, lines: []string{"no"}, reason: "the command exited with code 37"},
-		{name: "not found", command: sh("no-such-program 2>/dev/null"), status: result.Failed, code: 127, reason: "command not found"},
-		{name: "killed", command: sh("kill -9 $$"), status: result.Failed, code: 137, reason: "SIGKILL"},
-		{name: "quotes, line breaks, $, {{ }} and Japanese", command: []string{"printf", "%s", odd}, status: result.Succeeded, lines: strings.Split(odd, "\n")},
-		{name: "no output", command: []string{"true"}, status: result.Succeeded},
-		{name: "no final line break", command: []string{"printf", "one\ntwo"}, status: result.Succeeded, lines: []string{"one", "two"}},
-		{name: "stderr", command: sh("echo one; echo two >&2"), status: result.Succeeded, lines: []string{"one", "two"}},
-		{name: "a background child", command: sh("sleep 600 >/dev/null 2>&1 & echo started"), status: result.Succeeded, lines: []string{"started"}},
-		{name: "reads stdin", command: sh("read line; echo \"[$line] $?\""), status: result.Succeeded, lines: []string{"[] 1"}},
-		{name: "kills its parent shell", command: sh("echo before; kill -9 $PPID"), status: result.Failed, code: unknown, lines: []string{"before"}, reason: "without an exit code"},
-		{name: "environment", command: sh(`echo "$STAGE $SCOPE $ERRAND_JOB $ERRAND_RUN_ID"`), environment: map[string]string{"SCOPE": "a b"}, status: result.Succeeded, lines: []string{"test a b cache-clear r-1"}},
-		{name: "terminal escapes", command: []string{"printf", `\033[31mred\033[0m\n`}, status: result.Succeeded, lines: []string{"red"}},
-		{name: "more lines than wanted", command: []string{"seq", "1", "200"}, status: result.Succeeded, lines: numbers(151, 200), truncated: true},
+		{name: "exit 0", command: []string{"echo", "hello"}, status: run.Succeeded, lines: []string{"hello"}},
+		{name: "exit 1", command: sh("echo no; exit 1"), status: run.Failed, code: 1, lines: []string{"no"}},
+		{name: "exit 37", command: sh("echo no; exit 37"), status: run.Failed, code: 37, lines: []string{"no"}, reason: "the command exited with code 37"},
+		{name: "not found", command: sh("no-such-program 2>/dev/null"), status: run.Failed, code: 127, reason: "command not found"},
+		{name: "killed", command: sh("kill -9 $$"), status: run.Failed, code: 137, reason: "SIGKILL"},
+		{name: "quotes, line breaks, $, {{ }} and Japanese", command: []string{"printf", "%s", odd}, status: run.Succeeded, lines: strings.Split(odd, "\n")},
+		{name: "no output", command: []string{"true"}, status: run.Succeeded},
+		{name: "no final line break", command: []string{"printf", "one\ntwo"}, status: run.Succeeded, lines: []string{"one", "two"}},
+		{name: "stderr", command: sh("echo one; echo two >&2"), status: run.Succeeded, lines: []string{"one", "two"}},
+		{name: "a background child", command: sh("sleep 600 >/dev/null 2>&1 & echo started"), status: run.Succeeded, lines: []string{"started"}},
+		{name: "reads stdin", command: sh("read line; echo \"[$line] $?\""), status: run.Succeeded, lines: []string{"[] 1"}},
+		{name: "kills its parent shell", command: sh("echo before; kill -9 $PPID"), status: run.Failed, code: unknown, lines: []string{"before"}, reason: "without an exit code"},
+		{name: "environment", command: sh(`echo "$STAGE $SCOPE $ERRAND_JOB $ERRAND_RUN_ID"`), environment: map[string]string{"SCOPE": "a b"}, status: run.Succeeded, lines: []string{"test a b cache-clear r-1"}},
+		{name: "terminal escapes", command: []string{"printf", `\033[31mred\033[0m\n`}, status: run.Succeeded, lines: []string{"red"}},
+		{name: "more lines than wanted", command: []string{"seq", "1", "200"}, status: run.Succeeded, lines: numbers(151, 200), truncated: true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -238,7 +239,7 @@ func TestLargeOutput(t *testing.T) {
 	for i := 31768; i < 32768; i++ {
 		want = append(want, fmt.Sprintf("%063d", i))
 	}
-	if diff := cmp.Diff(want, r.Log.Lines); diff != "" || r.Status != result.Succeeded || !*r.Log.Truncated {
+	if diff := cmp.Diff(want, r.Log.Lines); diff != "" || r.Status != run.Succeeded || !*r.Log.Truncated {
 		t.Errorf("%s: %s, lines (-want +got):\n%.500s", r.Status, r.Reason, diff)
 	}
 }
@@ -250,9 +251,9 @@ func TestBadConnection(t *testing.T) {
 	s.DisturbSessions(localaws.Disturbance{LoseAcks: 10, Reorder: 3, Duplicate: 4, Announce: 5, Pace: -1, FirstFrame: time.Millisecond, Resend: 5 * time.Millisecond})
 	for i := range 100 {
 		r := s.exec(t, payload(t, map[string]any{"command": sh(fmt.Sprintf("seq 1 2000; exit %d", i)), "logLines": 1000}))
-		wantStatus := result.Failed
+		wantStatus := run.Failed
 		if i == 0 {
-			wantStatus = result.Succeeded
+			wantStatus = run.Succeeded
 		}
 		if r.Status != wantStatus || r.ExitCode == nil || *r.ExitCode != i {
 			t.Fatalf("run %d: %s, %s", i, r.Status, r.Reason)
@@ -268,12 +269,12 @@ func TestClusterWithKey(t *testing.T) {
 	s := start(t)
 	s.key(t)
 	r := s.exec(t, payload(t, map[string]any{"command": sh("echo secret; exit 5")}))
-	if r.Status != result.Failed || *r.ExitCode != 5 || len(r.Log.Lines) != 1 || r.Log.Lines[0] != "secret" {
+	if r.Status != run.Failed || *r.ExitCode != 5 || len(r.Log.Lines) != 1 || r.Log.Lines[0] != "secret" {
 		t.Errorf("%s: %s, log %+v", r.Status, r.Reason, r.Log)
 	}
 	s.Inject(localaws.Fault{Operation: "GenerateDataKey", Code: "AccessDeniedException", Message: "not authorized to perform: kms:GenerateDataKey", Times: 5})
 	r = s.exec(t, payload(t, map[string]any{"command": []string{"echo", "never"}}))
-	if r.Status != result.StartFailed || !strings.Contains(r.Reason, "and the task role kms:Decrypt, on the cluster's key") {
+	if r.Status != run.StartFailed || !strings.Contains(r.Reason, "and the task role kms:Decrypt, on the cluster's key") {
 		t.Errorf("KMS denied gives %s: %s", r.Status, r.Reason)
 	}
 }
@@ -315,7 +316,7 @@ func TestTimeout(t *testing.T) {
 			t.Parallel()
 			s := start(t, func(in *setup) { in.config.Grace = 3 * time.Second })
 			r := s.exec(t, payload(t, map[string]any{"command": sh(tc.script), "timeout": "1s"}))
-			if r.Status != result.TimedOut || !strings.Contains(r.Reason, "after 1s, its timeout") || r.Log == nil || len(r.Log.Lines) == 0 || r.Log.Lines[len(r.Log.Lines)-1] != tc.last {
+			if r.Status != run.TimedOut || !strings.Contains(r.Reason, "after 1s, its timeout") || r.Log == nil || len(r.Log.Lines) == 0 || r.Log.Lines[len(r.Log.Lines)-1] != tc.last {
 				t.Errorf("%s: %s, log %+v", r.Status, r.Reason, r.Log)
 			}
 			if tc.code == 0 && r.ExitCode != nil || tc.code != 0 && (r.ExitCode == nil || *r.ExitCode != tc.code) {
@@ -349,7 +350,7 @@ func TestTimeoutWithoutPermission(t *testing.T) {
 	s := start(t)
 	s.Inject(localaws.Fault{Operation: "TerminateSession", Code: "AccessDeniedException", Message: "no", Times: 9})
 	r := s.exec(t, payload(t, map[string]any{"command": sh("trap '' INT; echo working; sleep 600"), "timeout": "1s"}))
-	if r.Status != result.TimedOut || !strings.HasSuffix(r.Reason, "; the command may still run") {
+	if r.Status != run.TimedOut || !strings.HasSuffix(r.Reason, "; the command may still run") {
 		t.Errorf("%s: %s", r.Status, r.Reason)
 	}
 }
@@ -370,7 +371,7 @@ func TestTimeToPublish(t *testing.T) {
 	if _, err := s.executor.Handle(ctx, json.RawMessage(payload(t, map[string]any{"command": sh("trap '' INT; echo working; sleep 600"), "timeout": "1s"}))); err != nil {
 		t.Fatal(err)
 	}
-	if r := s.told[0]; r.Status != result.TimedOut || s.left < 2*time.Second {
+	if r := s.told[0]; r.Status != run.TimedOut || s.left < 2*time.Second {
 		t.Errorf("%s: %s, with %s left to publish", r.Status, r.Reason, s.left)
 	}
 }
@@ -380,7 +381,7 @@ func TestSigned(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	s.DisturbSessions(localaws.Disturbance{RequireSigning: true})
-	if r := s.exec(t, payload(t, map[string]any{"command": []string{"echo", "x"}})); r.Status != result.Succeeded || !s.Sessions()[0].Signed {
+	if r := s.exec(t, payload(t, map[string]any{"command": []string{"echo", "x"}})); r.Status != run.Succeeded || !s.Sessions()[0].Signed {
 		t.Errorf("%s: %s", r.Status, r.Reason)
 	}
 }
@@ -390,7 +391,7 @@ func TestChannelIsNotClosed(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(in *setup) { in.config.Drain = 50 * time.Millisecond })
 	s.DisturbSessions(localaws.Disturbance{NoClose: true})
-	if r := s.exec(t, payload(t, map[string]any{"command": sh("echo x; exit 3")})); r.Status != result.Failed || *r.ExitCode != 3 {
+	if r := s.exec(t, payload(t, map[string]any{"command": sh("echo x; exit 3")})); r.Status != run.Failed || *r.ExitCode != 3 {
 		t.Errorf("%s: %s", r.Status, r.Reason)
 	}
 }
@@ -417,7 +418,7 @@ func TestContainerGoesAway(t *testing.T) {
 		in.command = sh("sleep 1; exit 5")
 	})
 	r := s.exec(t, payload(t, map[string]any{"container": "side", "command": []string{"sleep", "600"}}))
-	if r.Status != result.Stopped || r.Reason != "container side stopped under the command: it exited with code 5" {
+	if r.Status != run.Stopped || r.Reason != "container side stopped under the command: it exited with code 5" {
 		t.Errorf("%s: %s", r.Status, r.Reason)
 	}
 }
@@ -429,7 +430,7 @@ func TestInterrupted(t *testing.T) {
 		in.command = sh("sleep 1; echo going; sleep 600")
 	})
 	r := s.exec(t, payload(t, map[string]any{"command": []string{"sleep", "600"}}))
-	if r.Status != result.Interrupted || r.Reason != "AWS took the task away under the command: Your Spot Task was interrupted" {
+	if r.Status != run.Interrupted || r.Reason != "AWS took the task away under the command: Your Spot Task was interrupted" {
 		t.Errorf("%s: %s", r.Status, r.Reason)
 	}
 }
@@ -443,7 +444,7 @@ func TestDeadline(t *testing.T) {
 	if _, err := s.executor.Handle(ctx, json.RawMessage(payload(t, map[string]any{"command": []string{"sleep", "600"}}))); err != nil {
 		t.Fatal(err)
 	}
-	if r := s.told[0]; r.Status != result.TimedOut || !strings.Contains(r.Reason, "the time of the function was over") {
+	if r := s.told[0]; r.Status != run.TimedOut || !strings.Contains(r.Reason, "the time of the function was over") {
 		t.Errorf("%s: %s", r.Status, r.Reason)
 	}
 }
@@ -463,7 +464,7 @@ func TestTaskGoesAway(t *testing.T) {
 				_, _ = s.ecs.StopTask(context.Background(), &ecs.StopTaskInput{Cluster: aws.String("jobs"), Task: &s.task, Reason: aws.String("deploy freeze")})
 			}()
 			r := s.exec(t, payload(t, map[string]any{"command": sh("trap '' HUP; echo working; sleep 600")}))
-			if r.Status != result.Stopped || !strings.Contains(r.Reason, "the task stopped under the command: deploy freeze") {
+			if r.Status != run.Stopped || !strings.Contains(r.Reason, "the task stopped under the command: deploy freeze") {
 				t.Errorf("%s: %s", r.Status, r.Reason)
 			}
 		})
@@ -479,33 +480,33 @@ func TestErrors(t *testing.T) {
 		change  func(*setup)
 		prepare func(*testing.T, *stack)
 		fields  map[string]any
-		status  result.Status
+		status  run.Status
 		reason  string
 	}{
-		{name: "a bad payload", fields: map[string]any{"comand": "x"}, status: result.Rejected, reason: "comand: unknown field, did you mean command?"},
-		{name: "too long", fields: map[string]any{"command": []string{strings.Repeat("x", 9000)}}, status: result.Rejected, reason: "bytes too long"},
-		{name: "no such family", fields: map[string]any{"family": "nope"}, status: result.StartFailed, reason: "family nope has no running task in cluster jobs"},
-		{name: "no such task", fields: map[string]any{"family": nil, "task": "0123456789abcdef0123456789abcdef"}, status: result.StartFailed, reason: "cluster jobs has no task 0123456789abcdef0123456789abcdef"},
-		{name: "no such cluster", fields: map[string]any{"cluster": "nope"}, status: result.StartFailed, reason: "ClusterNotFoundException"},
-		{name: "exec not enabled", change: func(in *setup) { in.disabled = true }, status: result.StartFailed, reason: "set enableExecuteCommand on the service or in RunTask"},
-		{name: "several containers", change: func(in *setup) { in.containers = []string{"app", "envoy"} }, status: result.Rejected, reason: "container: required, since task"},
-		{name: "no such container", fields: map[string]any{"container": "nope"}, status: result.Rejected, reason: `has no container "nope"; it has app`},
-		{name: "the agent has stopped", prepare: func(t *testing.T, s *stack) { s.agent(t, "STOPPED") }, status: result.StartFailed, reason: "writable root file system"},
-		{name: "the agent does not come up", change: func(in *setup) { in.config.AgentTime = 50 * time.Millisecond }, prepare: func(t *testing.T, s *stack) { s.agent(t, "PENDING") }, status: result.StartFailed, reason: "the task role needs the four ssmmessages actions"},
-		{name: "not connected", change: func(in *setup) { in.config.AgentTime = 50 * time.Millisecond }, prepare: fault(localaws.Fault{Code: "TargetNotConnectedException", Message: "internal error", Times: 1000}), status: result.StartFailed, reason: "ssmmessages:CreateControlChannel"},
-		{name: "denied", prepare: fault(localaws.Fault{Code: "AccessDeniedException", Message: "not authorized"}), status: result.StartFailed, reason: "the executor's role needs ecs:ExecuteCommand"},
-		{name: "a broken server may have run it", prepare: fault(localaws.Fault{Code: "ServerException", Status: 500, Message: "oops"}), status: result.Lost, reason: "it is not known whether the command ran"},
-		{name: "no shell", prepare: disturb(localaws.Disturbance{CloseWith: "Unable to start command: Failed to start pty: fork/exec /bin/sh: no such file or directory"}), status: result.StartFailed, reason: "use an image with a shell"},
-		{name: "no plugin", prepare: disturb(localaws.Disturbance{CloseWith: "Plugin with name InteractiveCommands not found. Step name: InteractiveCommands"}), status: result.StartFailed, reason: "the disk of the task may be full"},
-		{name: "no answer", change: func(in *setup) { in.config.Channel.FirstFrame = 50 * time.Millisecond }, prepare: disturb(localaws.Disturbance{Silent: true}), status: result.Lost, reason: "it is not known whether the command ran: the session's agent did not answer"},
-		{name: "not signed", change: func(in *setup) { in.config.Unsigned = true }, prepare: disturb(localaws.Disturbance{RequireSigning: true}), status: result.Lost, reason: "ssmmessages:OpenDataChannel"},
-		{name: "closed in the middle", prepare: disturb(localaws.Disturbance{CloseWith: "Your session timed out due to inactivity and has been terminated.", CloseAfter: 1}), fields: map[string]any{"command": sh("echo working; sleep 600 >/dev/null; echo never")}, status: result.Lost, reason: "AWS ends a session after 20 minutes"},
-		{name: "cut in the middle", prepare: disturb(localaws.Disturbance{CutAfter: 2}), fields: map[string]any{"command": sh("for i in 1 2 3 4 5 6 7 8 9; do echo $i; sleep 0.05; done; sleep 600")}, status: result.Lost, reason: "; the session was then ended, and the command with it"},
-		{name: "a server that is not there may have run it", prepare: fault(localaws.Fault{Code: "ServiceUnavailable", Status: 503, Message: "oops", Times: 9}), status: result.Lost, reason: "it is not known whether the command ran, ECS gave no clear answer to ExecuteCommand: ServiceUnavailable: oops"},
+		{name: "a bad payload", fields: map[string]any{"comand": "x"}, status: run.Rejected, reason: "comand: unknown field, did you mean command?"},
+		{name: "too long", fields: map[string]any{"command": []string{strings.Repeat("x", 9000)}}, status: run.Rejected, reason: "bytes too long"},
+		{name: "no such family", fields: map[string]any{"family": "nope"}, status: run.StartFailed, reason: "family nope has no running task in cluster jobs"},
+		{name: "no such task", fields: map[string]any{"family": nil, "task": "0123456789abcdef0123456789abcdef"}, status: run.StartFailed, reason: "cluster jobs has no task 0123456789abcdef0123456789abcdef"},
+		{name: "no such cluster", fields: map[string]any{"cluster": "nope"}, status: run.StartFailed, reason: "ClusterNotFoundException"},
+		{name: "exec not enabled", change: func(in *setup) { in.disabled = true }, status: run.StartFailed, reason: "set enableExecuteCommand on the service or in RunTask"},
+		{name: "several containers", change: func(in *setup) { in.containers = []string{"app", "envoy"} }, status: run.Rejected, reason: "container: required, since task"},
+		{name: "no such container", fields: map[string]any{"container": "nope"}, status: run.Rejected, reason: `has no container "nope"; it has app`},
+		{name: "the agent has stopped", prepare: func(t *testing.T, s *stack) { s.agent(t, "STOPPED") }, status: run.StartFailed, reason: "writable root file system"},
+		{name: "the agent does not come up", change: func(in *setup) { in.config.AgentTime = 50 * time.Millisecond }, prepare: func(t *testing.T, s *stack) { s.agent(t, "PENDING") }, status: run.StartFailed, reason: "the task role needs the four ssmmessages actions"},
+		{name: "not connected", change: func(in *setup) { in.config.AgentTime = 50 * time.Millisecond }, prepare: fault(localaws.Fault{Code: "TargetNotConnectedException", Message: "internal error", Times: 1000}), status: run.StartFailed, reason: "ssmmessages:CreateControlChannel"},
+		{name: "denied", prepare: fault(localaws.Fault{Code: "AccessDeniedException", Message: "not authorized"}), status: run.StartFailed, reason: "the executor's role needs ecs:ExecuteCommand"},
+		{name: "a broken server may have run it", prepare: fault(localaws.Fault{Code: "ServerException", Status: 500, Message: "oops"}), status: run.Lost, reason: "it is not known whether the command ran"},
+		{name: "no shell", prepare: disturb(localaws.Disturbance{CloseWith: "Unable to start command: Failed to start pty: fork/exec /bin/sh: no such file or directory"}), status: run.StartFailed, reason: "use an image with a shell"},
+		{name: "no plugin", prepare: disturb(localaws.Disturbance{CloseWith: "Plugin with name InteractiveCommands not found. Step name: InteractiveCommands"}), status: run.StartFailed, reason: "the disk of the task may be full"},
+		{name: "no answer", change: func(in *setup) { in.config.Channel.FirstFrame = 50 * time.Millisecond }, prepare: disturb(localaws.Disturbance{Silent: true}), status: run.Lost, reason: "it is not known whether the command ran: the session's agent did not answer"},
+		{name: "not signed", change: func(in *setup) { in.config.Unsigned = true }, prepare: disturb(localaws.Disturbance{RequireSigning: true}), status: run.Lost, reason: "ssmmessages:OpenDataChannel"},
+		{name: "closed in the middle", prepare: disturb(localaws.Disturbance{CloseWith: "Your session timed out due to inactivity and has been terminated.", CloseAfter: 1}), fields: map[string]any{"command": sh("echo working; sleep 600 >/dev/null; echo never")}, status: run.Lost, reason: "AWS ends a session after 20 minutes"},
+		{name: "cut in the middle", prepare: disturb(localaws.Disturbance{CutAfter: 2}), fields: map[string]any{"command": sh("for i in 1 2 3 4 5 6 7 8 9; do echo $i; sleep 0.05; done; sleep 600")}, status: run.Lost, reason: "; the session was then ended, and the command with it"},
+		{name: "a server that is not there may have run it", prepare: fault(localaws.Fault{Code: "ServiceUnavailable", Status: 503, Message: "oops", Times: 9}), status: run.Lost, reason: "it is not known whether the command ran, ECS gave no clear answer to ExecuteCommand: ServiceUnavailable: oops"},
 		{name: "KMS is not to be had", prepare: func(t *testing.T, s *stack) {
 			s.key(t)
 			s.Inject(localaws.Fault{Operation: "GenerateDataKey", Code: "DisabledException", Message: "key is disabled", Times: 9})
-		}, status: result.StartFailed, reason: "the command did not run: "},
+		}, status: run.StartFailed, reason: "the command did not run: "},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -535,10 +536,10 @@ func TestErrors(t *testing.T) {
 			if strings.Contains(r.Reason, "may still run") && strings.Contains(r.Reason, "was then ended") {
 				t.Errorf("the reason contradicts itself: %s", r.Reason)
 			}
-			if n := s.Calls("ExecuteCommand"); tc.status == result.Lost && n != 1 {
+			if n := s.Calls("ExecuteCommand"); tc.status == run.Lost && n != 1 {
 				t.Errorf("ExecuteCommand was called %d times", n)
 			}
-			if r.Status != result.Lost && r.Log != nil {
+			if r.Status != run.Lost && r.Log != nil {
 				t.Errorf("log %+v of a command that did not run", r.Log)
 			}
 		})
@@ -566,7 +567,7 @@ func TestTriesAgain(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	s.Inject(localaws.Fault{Operation: "ExecuteCommand", Code: "TargetNotConnectedException", Message: "internal error", Times: 2})
-	if r := s.exec(t, payload(t, map[string]any{"command": []string{"echo", "x"}})); r.Status != result.Succeeded {
+	if r := s.exec(t, payload(t, map[string]any{"command": []string{"echo", "x"}})); r.Status != run.Succeeded {
 		t.Errorf("%s: %s", r.Status, r.Reason)
 	}
 	if n := s.Calls("ExecuteCommand"); n != 3 {
@@ -586,7 +587,7 @@ func TestChoosesTheNewest(t *testing.T) {
 	second := s.run(t, true)
 	s.run(t, false) // the newest, which cannot be reached
 	for _, where := range []string{second, s.task} {
-		if r := s.exec(t, payload(t, map[string]any{"command": []string{"echo", "x"}})); r.TaskARN != where || r.Status != result.Succeeded {
+		if r := s.exec(t, payload(t, map[string]any{"command": []string{"echo", "x"}})); r.TaskARN != where || r.Status != run.Succeeded {
 			t.Errorf("%s in %s, want %s: %s", r.Status, r.TaskARN, where, r.Reason)
 		}
 		if _, err := s.ecs.StopTask(t.Context(), &ecs.StopTaskInput{Cluster: aws.String("jobs"), Task: &where}); err != nil {
@@ -595,7 +596,7 @@ func TestChoosesTheNewest(t *testing.T) {
 	}
 	by := map[string]any{"job": "j", "command": []string{"echo", "x"}, "task": s.run(t, true)}
 	text, _ := json.Marshal(by)
-	if r := s.exec(t, string(text)); r.Status != result.Succeeded || r.TaskARN != by["task"] || r.RunID != "request-1" {
+	if r := s.exec(t, string(text)); r.Status != run.Succeeded || r.TaskARN != by["task"] || r.RunID != "request-1" {
 		t.Errorf("by its ARN: %+v", r)
 	}
 }

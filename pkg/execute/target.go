@@ -12,7 +12,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
-	"errand/pkg/job"
+	"errand/pkg/awserr"
+	"errand/pkg/payload"
+	"errand/pkg/run"
 )
 
 // target is the container that the command runs in.
@@ -24,10 +26,8 @@ type target struct {
 
 // id is the target's name in the session's encryption context.
 func (t target) id() string {
-	return "ecs:" + last(t.cluster) + "_" + last(aws.ToString(t.task.TaskArn)) + "_" + aws.ToString(t.container.RuntimeId)
+	return "ecs:" + run.LastPart(t.cluster) + "_" + run.LastPart(aws.ToString(t.task.TaskArn)) + "_" + aws.ToString(t.container.RuntimeId)
 }
-
-func last(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }
 
 // notReady is a target whose agent may come up in a moment.
 type notReady string
@@ -36,7 +36,7 @@ func (n notReady) Error() string { return string(n) }
 
 // find chooses the container: of the tasks that are running and can be reached,
 // the one that was started last.
-func (x *Executor) find(ctx context.Context, p job.ExecPayload) (target, error) {
+func (x *Executor) find(ctx context.Context, p payload.Exec) (target, error) {
 	tasks, err := x.tasks(ctx, p)
 	if err != nil {
 		return target{}, err
@@ -68,7 +68,7 @@ func (x *Executor) find(ctx context.Context, p job.ExecPayload) (target, error) 
 }
 
 // where names what the payload chooses tasks by.
-func where(p job.ExecPayload) string {
+func where(p payload.Exec) string {
 	switch {
 	case p.Service != "":
 		return "service " + p.Service
@@ -80,7 +80,7 @@ func where(p job.ExecPayload) string {
 
 // tasks describes the tasks among which to choose. ListTasks and DescribeTasks
 // take 100 at a time.
-func (x *Executor) tasks(ctx context.Context, p job.ExecPayload) ([]types.Task, error) {
+func (x *Executor) tasks(ctx context.Context, p payload.Exec) ([]types.Task, error) {
 	arns := []string{p.Task}
 	if p.Task == "" {
 		arns = nil
@@ -93,7 +93,7 @@ func (x *Executor) tasks(ctx context.Context, p job.ExecPayload) ([]types.Task, 
 		for pages := ecs.NewListTasksPaginator(x.ecs, in); pages.HasMorePages(); {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
-				return nil, fmt.Errorf("list the tasks of %s in cluster %s: %w", where(p), p.Cluster, answered(err))
+				return nil, fmt.Errorf("list the tasks of %s in cluster %s: %w", where(p), p.Cluster, awserr.Plain(err))
 			}
 			arns = append(arns, page.TaskArns...)
 		}
@@ -102,7 +102,7 @@ func (x *Executor) tasks(ctx context.Context, p job.ExecPayload) ([]types.Task, 
 	for some := range slices.Chunk(arns, 100) {
 		out, err := x.ecs.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &p.Cluster, Tasks: some})
 		if err != nil {
-			return nil, fmt.Errorf("look up %s in cluster %s: %w", where(p), p.Cluster, answered(err))
+			return nil, fmt.Errorf("look up %s in cluster %s: %w", where(p), p.Cluster, awserr.Plain(err))
 		}
 		tasks = append(tasks, out.Tasks...)
 	}
@@ -115,7 +115,7 @@ func (x *Executor) tasks(ctx context.Context, p job.ExecPayload) ([]types.Task, 
 // reachable finds the container of a task in which a command can be run now, or
 // says what is missing.
 func reachable(task types.Task, name string) (types.Container, error) {
-	id := last(aws.ToString(task.TaskArn))
+	id := run.LastPart(aws.ToString(task.TaskArn))
 	container, err := containerOf(task, name)
 	if err != nil {
 		return container, err
@@ -166,7 +166,7 @@ func containerOf(task types.Task, name string) (types.Container, error) {
 		}
 		own, names = append(own, c), append(names, n)
 	}
-	id := last(aws.ToString(task.TaskArn))
+	id := run.LastPart(aws.ToString(task.TaskArn))
 	list := strings.Join(names, ", ")
 	switch {
 	case name != "":

@@ -10,8 +10,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/smithy-go"
 
-	"errand/pkg/job"
-	"errand/pkg/result"
+	"errand/pkg/payload"
+	"errand/pkg/report"
+	"errand/pkg/run"
 )
 
 // rejection is a payload that does not fit what is in ECS.
@@ -24,7 +25,9 @@ func (r rejection) Error() string { return string(r) }
 // (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html).
 type placementError []types.Failure
 
-func (e placementError) Error() string {
+func (e placementError) Error() string { return "ECS could not place the task: " + e.reasons() }
+
+func (e placementError) reasons() string {
 	var reasons []string
 	for _, f := range e {
 		text := aws.ToString(f.Reason)
@@ -38,7 +41,7 @@ func (e placementError) Error() string {
 	if len(reasons) == 0 {
 		reasons = []string{"its answer has neither a task nor a reason"}
 	}
-	return "ECS could not place the task: " + strings.Join(reasons, ", ")
+	return strings.Join(reasons, ", ")
 }
 
 // mayPass says whether there may be room later, in any of the places. An answer
@@ -70,46 +73,32 @@ var permanent = map[string]bool{
 
 // refusal classes an error of the launcher: final errors have the status of
 // their result, the others may pass. Unknown errors may pass.
-func refusal(err error) (status result.Status, final bool) {
-	if _, ok := errors.AsType[job.Invalid](err); ok {
-		return result.Rejected, true
+func refusal(err error) (status run.Status, final bool) {
+	if _, ok := errors.AsType[payload.Invalid](err); ok {
+		return run.Rejected, true
 	}
 	if _, ok := errors.AsType[rejection](err); ok {
-		return result.Rejected, true
+		return run.Rejected, true
 	}
 	// The SDK checks required members before it sends anything.
 	if _, ok := errors.AsType[smithy.InvalidParamsError](err); ok {
-		return result.Rejected, true
+		return run.Rejected, true
+	}
+	if unknown, ok := errors.AsType[report.Uncertain](err); ok {
+		_, final = refusal(unknown.Err)
+		return run.Lost, final
 	}
 	if failure, ok := errors.AsType[placementError](err); ok {
-		return result.LaunchFailed, !failure.mayPass()
+		return run.LaunchFailed, !failure.mayPass()
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return "", false
 	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		return result.LaunchFailed, permanent[api.ErrorCode()] && !provisioningQuota(api)
+		return run.LaunchFailed, permanent[api.ErrorCode()] && !provisioningQuota(api)
 	}
 	return "", false
 }
-
-// ecsError is an error of ECS without the SDK's transport details: what people
-// read is the code and the message.
-type ecsError struct {
-	smithy.APIError
-	err error
-}
-
-func plain(err error) error {
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		return ecsError{api, err}
-	}
-	return err
-}
-
-func (e ecsError) Error() string { return e.ErrorCode() + ": " + e.ErrorMessage() }
-
-func (e ecsError) Unwrap() error { return e.err }
 
 // provisioningQuota is the one ClientException that passes by itself: under
 // managed scaling a cluster holds a limited number of tasks in PROVISIONING
@@ -117,4 +106,16 @@ func (e ecsError) Unwrap() error { return e.err }
 // text must decide.
 func provisioningQuota(api smithy.APIError) bool {
 	return api.ErrorCode() == "ClientException" && strings.Contains(api.ErrorMessage(), "PROVISIONING")
+}
+
+// summary is err in a few words, for the subject: what AWS says rather than what
+// it was asked for.
+func summary(err error) string {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return api.ErrorCode() + ": " + strings.TrimSuffix(api.ErrorMessage(), ".")
+	}
+	if failure, ok := errors.AsType[placementError](err); ok {
+		return failure.reasons()
+	}
+	return err.Error()
 }

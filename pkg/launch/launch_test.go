@@ -22,7 +22,8 @@ import (
 	"errand/pkg/launch"
 	"errand/pkg/localaws"
 	"errand/pkg/notify"
-	"errand/pkg/result"
+	"errand/pkg/report"
+	"errand/pkg/run"
 )
 
 // stack is a launcher with real SDK clients against an embedded endpoint that
@@ -58,7 +59,7 @@ func start(t *testing.T, change ...func(*launch.Config)) *stack {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.launcher = launch.New(s.ecs, notify.New(topics, *topic.TopicArn, ""), s.cfg, slog.New(slog.DiscardHandler))
+	s.launcher = launch.New(s.ecs, report.New(notify.New(topics, *topic.TopicArn, ""), slog.New(slog.DiscardHandler)), s.cfg, slog.New(slog.DiscardHandler))
 	if _, err := s.ecs.CreateCluster(t.Context(), &ecs.CreateClusterInput{ClusterName: aws.String("jobs")}); err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +152,9 @@ func TestStartsTheTask(t *testing.T) {
 	if diff := cmp.Diff([]string{
 		"app A=1", "app B=2", "app ERRAND_JOB=billing-daily",
 		"app ERRAND_RUN_ID=billing-daily-20261120T020000Z", "app ERRAND_ATTEMPT=1",
-		"app ERRAND_SCHEDULED_TIME=2026-11-20T02:00:00Z", "app ERRAND_LOG_LINES=7", "metrics LEVEL=debug",
+		"app ERRAND_SCHEDULED_TIME=2026-11-20T02:00:00Z", "app ERRAND_LOG_LINES=7",
+		"app ERRAND_DIGEST=command:rB_Y6g,container:Tl7xRM,environment:PtovBn,group:IslQV_,logLines:eQJpm-,overrides:fD8PC2,scheduledTime:6n2_gn,tags:_j36yn,taskDefinition:-vKAWp",
+		"metrics LEVEL=debug",
 	}, environment); diff != "" {
 		t.Errorf("environment (-want +got):\n%s", diff)
 	}
@@ -227,77 +230,77 @@ func TestRefusals(t *testing.T) {
 		payload string
 		config  func(*launch.Config)
 		prepare func(*testing.T, *stack)
-		status  result.Status
+		status  run.Status
 		reason  []string
 	}{
 		{
 			name: "a misspelt field", payload: `{"job": "j", "comand": ["x"]}`,
-			status: result.Rejected, reason: []string{"comand: unknown field, did you mean command?"},
+			status: run.Rejected, reason: []string{"comand: unknown field, did you mean command?"},
 		},
 		{
 			name: "several containers", payload: `{"job": "j", "taskDefinition": "billing"}`,
-			status: result.Rejected, reason: []string{"container: required", "app, metrics"},
+			status: run.Rejected, reason: []string{"container: required", "app, metrics"},
 		},
 		{
 			name: "a container that does not exist", payload: `{"job": "j", "taskDefinition": "billing", "container": "web"}`,
-			status: result.Rejected, reason: []string{`has no container "web"; it has app, metrics`},
+			status: run.Rejected, reason: []string{`has no container "web"; it has app, metrics`},
 		},
 		{
 			name: "an override for a container that does not exist", payload: `{"job": "j", "overrides": {"containerOverrides": [{"name": "web", "cpu": 1}]}}`,
-			status: result.Rejected, reason: []string{`overrides.containerOverrides[0].name`, `no container "web"`},
+			status: run.Rejected, reason: []string{`overrides.containerOverrides[0].name`, `no container "web"`},
 		},
 		{
 			name: "the command twice", payload: `{"job": "j", "command": ["a"], "overrides": {"containerOverrides": [{"name": "app", "command": ["b"]}]}}`,
-			status: result.Rejected, reason: []string{"command: is also in overrides.containerOverrides[0].command"},
+			status: run.Rejected, reason: []string{"command: is also in overrides.containerOverrides[0].command"},
 		},
 		{
 			name: "a variable twice", payload: `{"job": "j", "environment": {"A": "1"}, "overrides": {"containerOverrides": [{"name": "app", "environment": [{"name": "A", "value": "2"}]}]}}`,
-			status: result.Rejected, reason: []string{"environment.A: is also in overrides.containerOverrides[0].environment"},
+			status: run.Rejected, reason: []string{"environment.A: is also in overrides.containerOverrides[0].environment"},
 		},
 		{
 			name: "no task definition anywhere", payload: `{"job": "j"}`, config: func(c *launch.Config) { c.TaskDefinition = "" },
-			status: result.Rejected, reason: []string{"taskDefinition: required", "TASK_DEFINITION"},
+			status: run.Rejected, reason: []string{"taskDefinition: required", "TASK_DEFINITION"},
 		},
 		{
 			name: "no network anywhere", payload: `{"job": "j"}`, config: func(c *launch.Config) { c.Subnets = nil },
-			status: result.Rejected, reason: []string{"networkConfiguration: required", "SUBNETS"},
+			status: run.Rejected, reason: []string{"networkConfiguration: required", "SUBNETS"},
 		},
 		{
 			name: "overrides over the limit", payload: `{"job": "j", "runId": "r", "environment": {"X": "` + strings.Repeat("x", 9000) + `"}}`,
-			status: result.Rejected, reason: []string{"characters too long", "ECS allows 8192"},
+			status: run.Rejected, reason: []string{"characters too long", "ECS allows 8192"},
 		},
 		{
 			name: "startedBy over the limit", payload: `{"job": "` + strings.Repeat("j", 64) + `"}`,
 			config: func(c *launch.Config) { c.StartedByPrefix = "errand/" + strings.Repeat("s", 60) + "/" },
-			status: result.Rejected, reason: []string{"startedBy of the task has 132 characters, and ECS allows 128"},
+			status: run.Rejected, reason: []string{"startedBy of the task has 132 characters, and ECS allows 128"},
 		},
 		{
 			name: "members that ECS requires", payload: `{"job": "j", "tags": [{"value": "x"}], "volumeConfigurations": [{}]}`,
-			status: result.Rejected, reason: []string{"tags[0].key: required", "volumeConfigurations[0].name: required"},
+			status: run.Rejected, reason: []string{"tags[0].key: required", "volumeConfigurations[0].name: required"},
 		},
 		{
 			name: "a service that does not exist", payload: `{"job": "j", "service": "web"}`,
-			status: result.Rejected, reason: []string{"has no service web"},
+			status: run.Rejected, reason: []string{"has no service web"},
 		},
 		{
 			name: "a task definition that does not exist", payload: `{"job": "j", "taskDefinition": "nope"}`,
-			status: result.LaunchFailed, reason: []string{"ECS does not show task definition nope, check", "ClientException"},
+			status: run.LaunchFailed, reason: []string{"ECS does not show task definition nope, check", "ClientException"},
 		},
 		{
 			name: "a cluster that does not exist", payload: `{"job": "j", "cluster": "nope"}`,
-			status: result.LaunchFailed, reason: []string{"ECS would not run sample:1 in cluster nope: ClusterNotFoundException"},
+			status: run.LaunchFailed, reason: []string{"ECS would not run sample:1 in cluster nope: ClusterNotFoundException"},
 		},
 		{
 			name: "no permission", payload: `{"job": "j"}`,
 			prepare: func(_ *testing.T, s *stack) {
 				s.Inject(localaws.Fault{Operation: "RunTask", Code: "AccessDeniedException", Message: "not authorized to perform: iam:PassRole"})
 			},
-			status: result.LaunchFailed, reason: []string{"AccessDeniedException: not authorized to perform: iam:PassRole"},
+			status: run.LaunchFailed, reason: []string{"AccessDeniedException: not authorized to perform: iam:PassRole"},
 		},
 		{
 			name: "a placement that cannot succeed", payload: `{"job": "j"}`,
 			prepare: func(_ *testing.T, s *stack) { s.FailPlacement("ATTRIBUTE", 1) },
-			status:  result.LaunchFailed, reason: []string{"could not place the task: ATTRIBUTE"},
+			status:  run.LaunchFailed, reason: []string{"could not place the task: ATTRIBUTE"},
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -428,6 +431,14 @@ func (failures) DescribeTaskDefinition(context.Context, *ecs.DescribeTaskDefinit
 	return &ecs.DescribeTaskDefinitionOutput{TaskDefinition: &d}, nil
 }
 
+func (failures) DescribeTasks(context.Context, *ecs.DescribeTasksInput, ...func(*ecs.Options)) (*ecs.DescribeTasksOutput, error) {
+	return &ecs.DescribeTasksOutput{}, nil
+}
+
+func (failures) ListTasks(context.Context, *ecs.ListTasksInput, ...func(*ecs.Options)) (*ecs.ListTasksOutput, error) {
+	return &ecs.ListTasksOutput{}, nil
+}
+
 func (failures) DescribeServices(context.Context, *ecs.DescribeServicesInput, ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error) {
 	return &ecs.DescribeServicesOutput{}, nil
 }
@@ -524,7 +535,7 @@ func TestLongestOverrides(t *testing.T) {
 	if answer := invoke(8192 - excess); answer.Status != launch.Started {
 		t.Errorf("as long as may be: %+v", answer)
 	}
-	if answer := invoke(8193 - excess); answer.Status != string(result.Rejected) {
+	if answer := invoke(8193 - excess); answer.Status != string(run.Rejected) {
 		t.Errorf("one more: %+v", answer)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -14,8 +13,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"errand/pkg/awserr"
 	"errand/pkg/awsjson"
-	"errand/pkg/job"
+	"errand/pkg/payload"
+	"errand/pkg/result"
+	"errand/pkg/run"
 )
 
 const (
@@ -26,53 +28,51 @@ const (
 	maxStartedBy = 128
 )
 
-// plan looks the service and the task definition up and builds the request. What
-// it learns of the run is filled in, for the result if there is a refusal.
-func (l *Launcher) plan(ctx context.Context, run *job.Run) (*ecs.RunTaskInput, error) {
-	if run.Cluster == "" {
-		run.Cluster = cmp.Or(ClusterOf(run.Service), l.cfg.Cluster)
-	}
-	source := Deployed{TaskDefinition: run.TaskDefinition}
-	if run.Service != "" {
+// Request is what the launcher is asked for.
+type Request struct {
+	Run    run.Run
+	Job    payload.Job
+	Digest string // of the payload as it was given
+}
+
+// Plan is one launch: the request to ECS, but for its client token, and what may
+// be shown of it. Until it is whole, Place has what is known so far.
+type Plan struct {
+	Request
+	Input *ecs.RunTaskInput
+	Place result.Place
+}
+
+// plan looks the service and the task definition up and builds the request.
+func (l *Launcher) plan(ctx context.Context, req Request) (Plan, error) {
+	job := req.Job
+	plan := Plan{Request: req, Place: result.Place{
+		Command: job.Command, Container: job.Container, TaskDefinition: job.TaskDefinition,
+		Cluster: cmp.Or(job.Cluster, run.ClusterOf(job.Service), l.cfg.Cluster),
+	}}
+	source := Deployed{TaskDefinition: cmp.Or(job.TaskDefinition, l.cfg.TaskDefinition)}
+	if job.Service != "" {
 		var err error
-		if source, err = l.service(ctx, run.Cluster, run.Service); err != nil {
-			return nil, err
+		if source, err = l.service(ctx, plan.Place.Cluster, job.Service); err != nil {
+			return plan, err
 		}
-	} else if source.TaskDefinition == "" {
-		source.TaskDefinition = l.cfg.TaskDefinition
 	}
 	if source.TaskDefinition == "" {
-		return nil, rejection("taskDefinition: required, since the launcher's setting TASK_DEFINITION has no default; give taskDefinition or service")
+		return plan, rejection("taskDefinition: required, since the launcher's setting TASK_DEFINITION has no default; give taskDefinition or service")
 	}
 	out, err := l.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &source.TaskDefinition})
 	if err != nil {
-		return nil, fmt.Errorf("ECS does not show task definition %s, check that it has an active revision in this account and Region: %w", source.TaskDefinition, plain(err))
+		return plan, fmt.Errorf("ECS does not show task definition %s, check that it has an active revision in this account and Region: %w", source.TaskDefinition, awserr.Plain(err))
 	}
 	if out.TaskDefinition == nil || out.TaskDefinition.TaskDefinitionArn == nil {
-		return nil, fmt.Errorf("ECS does not show task definition %s: its answer has none", source.TaskDefinition)
+		return plan, fmt.Errorf("ECS does not show task definition %s: its answer has none", source.TaskDefinition)
 	}
-	in, err := Input(l.cfg, *run, source, *out.TaskDefinition)
-	run.TaskDefinition = *out.TaskDefinition.TaskDefinitionArn
-	if err == nil {
-		// The container that has the run's variables is the one that was picked.
-		i := slices.IndexFunc(in.Overrides.ContainerOverrides, carriesRun)
-		run.Container, run.Command = aws.ToString(in.Overrides.ContainerOverrides[i].Name), in.Overrides.ContainerOverrides[i].Command
+	plan.Place.TaskDefinition = *out.TaskDefinition.TaskDefinitionArn
+	whole, err := NewPlan(l.cfg, req, plan.Place.Cluster, source, *out.TaskDefinition)
+	if err != nil {
+		return plan, err
 	}
-	return in, err
-}
-
-func carriesRun(o types.ContainerOverride) bool {
-	return slices.ContainsFunc(o.Environment, func(v types.KeyValuePair) bool { return aws.ToString(v.Name) == job.VarRunID })
-}
-
-// ClusterOf is the cluster in the ARN of a service, "" for a name.
-func ClusterOf(service string) string {
-	_, resource, ok := strings.Cut(service, ":service/")
-	cluster, _, long := strings.Cut(resource, "/")
-	if !ok || !long { // old ARNs have no cluster
-		return ""
-	}
-	return cluster
+	return whole, nil
 }
 
 // Deployed is what a service runs with now. Without a service it is empty but
@@ -89,14 +89,14 @@ type Deployed struct {
 func (l *Launcher) service(ctx context.Context, cluster, name string) (Deployed, error) {
 	out, err := l.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &cluster, Services: []string{name}})
 	if err != nil {
-		return Deployed{}, fmt.Errorf("ECS does not show service %s in cluster %s: %w", name, path.Base(cluster), plain(err))
+		return Deployed{}, fmt.Errorf("ECS does not show service %s in cluster %s: %w", name, run.LastPart(cluster), awserr.Plain(err))
 	}
 	if len(out.Services) == 0 {
-		return Deployed{}, rejection(fmt.Sprintf("service: cluster %s has no service %s", path.Base(cluster), name))
+		return Deployed{}, rejection(fmt.Sprintf("service: cluster %s has no service %s", run.LastPart(cluster), name))
 	}
 	s := out.Services[0]
 	if status := aws.ToString(s.Status); status != "" && status != "ACTIVE" {
-		return Deployed{}, rejection(fmt.Sprintf("service: %s in cluster %s is %s; it must be ACTIVE", name, path.Base(cluster), status))
+		return Deployed{}, rejection(fmt.Sprintf("service: %s in cluster %s is %s; it must be ACTIVE", name, run.LastPart(cluster), status))
 	}
 	d := Deployed{
 		Service: name, TaskDefinition: aws.ToString(s.TaskDefinition), LaunchType: s.LaunchType,
@@ -111,53 +111,56 @@ func (l *Launcher) service(ctx context.Context, cluster, name string) (Deployed,
 		}
 	}
 	if d.TaskDefinition == "" {
-		return Deployed{}, rejection(fmt.Sprintf("service: %s in cluster %s has no task definition deployed", name, path.Base(cluster)))
+		return Deployed{}, rejection(fmt.Sprintf("service: %s in cluster %s has no task definition deployed", name, run.LastPart(cluster)))
 	}
 	return d, nil
 }
 
-// Input builds the RunTask request, but for its client token. It is pure and
-// deterministic: ECS compares the parameters of requests with the same token.
-// The definition that was looked at is the one that runs, by its revision.
-func Input(cfg Config, run job.Run, source Deployed, definition types.TaskDefinition) (*ecs.RunTaskInput, error) {
-	container, err := pickContainer(run, definition)
+// NewPlan builds the RunTask request. It is pure and deterministic: ECS compares
+// the parameters of requests with the same token. The definition that was looked
+// at is the one that runs, by its revision.
+func NewPlan(cfg Config, req Request, cluster string, source Deployed, definition types.TaskDefinition) (Plan, error) {
+	job := req.Job
+	container, err := pickContainer(job, definition)
 	if err != nil {
-		return nil, err
+		return Plan{}, err
 	}
-	overrides, err := mergeOverrides(run, container)
+	overrides, own, err := mergeOverrides(req, container)
 	if err != nil {
-		return nil, err
+		return Plan{}, err
 	}
-	startedBy := cfg.StartedByPrefix + run.Job
+	startedBy := cfg.StartedByPrefix + job.Name
 	if len(startedBy) > maxStartedBy {
-		return nil, rejection(fmt.Sprintf("job: %s is too long: with the stack's prefix %s, startedBy of the task has %d characters, and ECS allows %d", run.Job, cfg.StartedByPrefix, len(startedBy), maxStartedBy))
+		return Plan{}, rejection(fmt.Sprintf("job: %s is too long: with the stack's prefix %s, startedBy of the task has %d characters, and ECS allows %d", job.Name, cfg.StartedByPrefix, len(startedBy), maxStartedBy))
 	}
 	in := &ecs.RunTaskInput{
 		TaskDefinition:       definition.TaskDefinitionArn,
-		Cluster:              aws.String(run.Cluster),
+		Cluster:              aws.String(cluster),
 		StartedBy:            aws.String(startedBy),
 		Overrides:            overrides,
-		PlacementConstraints: run.PlacementConstraints,
-		PlacementStrategy:    run.PlacementStrategy,
-		Tags:                 run.Tags,
-		PropagateTags:        run.PropagateTags,
-		EnableExecuteCommand: run.EnableExecuteCommand,
-		VolumeConfigurations: run.VolumeConfigurations,
+		PlacementConstraints: job.PlacementConstraints,
+		PlacementStrategy:    job.PlacementStrategy,
+		Tags:                 job.Tags,
+		PropagateTags:        job.PropagateTags,
+		EnableExecuteCommand: job.EnableExecuteCommand,
+		VolumeConfigurations: job.VolumeConfigurations,
 	}
-	if run.Group != "" {
-		in.Group = aws.String(run.Group)
+	if job.Group != "" {
+		in.Group = aws.String(job.Group)
 	}
-	capacity(in, cfg, run, source)
-	return in, network(in, cfg, run, source, definition)
+	capacity(in, cfg, job, source)
+	return Plan{Request: req, Input: in, Place: result.Place{
+		Command: own.Command, Cluster: cluster, Container: container, TaskDefinition: *definition.TaskDefinitionArn,
+	}}, network(in, cfg, job, source, definition)
 }
 
 // capacity chooses launch type or strategy: the payload's, else the service's,
 // else the stack's.
-func capacity(in *ecs.RunTaskInput, cfg Config, run job.Run, source Deployed) {
+func capacity(in *ecs.RunTaskInput, cfg Config, job payload.Job, source Deployed) {
 	platform := source.PlatformVersion
 	switch {
-	case run.LaunchType != "" || len(run.CapacityProviderStrategy) > 0:
-		in.LaunchType, in.CapacityProviderStrategy = run.LaunchType, run.CapacityProviderStrategy
+	case job.LaunchType != "" || len(job.CapacityProviderStrategy) > 0:
+		in.LaunchType, in.CapacityProviderStrategy = job.LaunchType, job.CapacityProviderStrategy
 		platform = nil // belongs to the service's capacity
 	case len(source.CapacityProviderStrategy) > 0:
 		// DescribeServices may name the launch type too, RunTask takes one.
@@ -167,8 +170,8 @@ func capacity(in *ecs.RunTaskInput, cfg Config, run job.Run, source Deployed) {
 	case source.Service == "" && cfg.LaunchType != "CLUSTER":
 		in.LaunchType = types.LaunchType(cfg.LaunchType)
 	}
-	if run.PlatformVersion != "" {
-		platform = aws.String(run.PlatformVersion)
+	if job.PlatformVersion != "" {
+		platform = aws.String(job.PlatformVersion)
 	}
 	if aws.ToString(platform) != "" {
 		in.PlatformVersion = platform
@@ -177,9 +180,9 @@ func capacity(in *ecs.RunTaskInput, cfg Config, run job.Run, source Deployed) {
 
 // network chooses the network configuration. ECS requires one for awsvpc and
 // refuses it for any other network mode.
-func network(in *ecs.RunTaskInput, cfg Config, run job.Run, source Deployed, definition types.TaskDefinition) error {
-	if run.NetworkConfiguration != nil {
-		in.NetworkConfiguration = run.NetworkConfiguration
+func network(in *ecs.RunTaskInput, cfg Config, job payload.Job, source Deployed, definition types.TaskDefinition) error {
+	if job.NetworkConfiguration != nil {
+		in.NetworkConfiguration = job.NetworkConfiguration
 		return nil
 	}
 	if definition.NetworkMode != types.NetworkModeAwsvpc {
@@ -199,42 +202,43 @@ func network(in *ecs.RunTaskInput, cfg Config, run job.Run, source Deployed, def
 }
 
 // pickContainer finds the container that the run is about.
-func pickContainer(run job.Run, definition types.TaskDefinition) (string, error) {
+func pickContainer(job payload.Job, definition types.TaskDefinition) (string, error) {
 	var names []string
 	for _, c := range definition.ContainerDefinitions {
 		names = append(names, aws.ToString(c.Name))
 	}
 	where := "task definition " + aws.ToString(definition.TaskDefinitionArn)
 	list := strings.Join(names, ", ")
-	for i, o := range overridesOf(run) {
+	for i, o := range overridesOf(job) {
 		if name := aws.ToString(o.Name); !slices.Contains(names, name) {
 			return "", rejection(fmt.Sprintf("overrides.containerOverrides[%d].name: %s has no container %q; it has %s", i, where, name, list))
 		}
 	}
 	switch {
-	case run.Container == "" && len(names) == 1:
+	case job.Container == "" && len(names) == 1:
 		return names[0], nil
-	case run.Container == "":
+	case job.Container == "":
 		return "", rejection(fmt.Sprintf("container: required, since %s has several: %s", where, list))
-	case !slices.Contains(names, run.Container):
-		return "", rejection(fmt.Sprintf("container: %s has no container %q; it has %s", where, run.Container, list))
+	case !slices.Contains(names, job.Container):
+		return "", rejection(fmt.Sprintf("container: %s has no container %q; it has %s", where, job.Container, list))
 	}
-	return run.Container, nil
+	return job.Container, nil
 }
 
-func overridesOf(run job.Run) []types.ContainerOverride {
-	if run.Overrides == nil {
+func overridesOf(job payload.Job) []types.ContainerOverride {
+	if job.Overrides == nil {
 		return nil
 	}
-	return run.Overrides.ContainerOverrides
+	return job.Overrides.ContainerOverrides
 }
 
 // mergeOverrides adds the payload's command and environment and the run's own
-// variables to the overrides.
-func mergeOverrides(run job.Run, container string) (*types.TaskOverride, error) {
+// variables to the overrides, and returns the container's own beside them.
+func mergeOverrides(req Request, container string) (all *types.TaskOverride, own types.ContainerOverride, err error) {
+	job := req.Job
 	var merged types.TaskOverride
-	if run.Overrides != nil {
-		merged = *run.Overrides
+	if job.Overrides != nil {
+		merged = *job.Overrides
 	}
 	// The payload stays as it is, since plan may be called again.
 	merged.ContainerOverrides = slices.Clone(merged.ContainerOverrides)
@@ -244,27 +248,29 @@ func mergeOverrides(run job.Run, container string) (*types.TaskOverride, error) 
 		merged.ContainerOverrides = append(merged.ContainerOverrides, types.ContainerOverride{Name: aws.String(container)})
 	}
 	c := &merged.ContainerOverrides[at]
-	if run.Command != nil {
+	if job.Command != nil {
 		if c.Command != nil {
-			return nil, rejection(fmt.Sprintf("command: is also in overrides.containerOverrides[%d].command; give it once", at))
+			return nil, own, rejection(fmt.Sprintf("command: is also in overrides.containerOverrides[%d].command; give it once", at))
 		}
-		c.Command = run.Command
+		c.Command = job.Command
 	}
 	c.Environment = slices.Clip(c.Environment)
-	for _, name := range slices.Sorted(maps.Keys(run.Environment)) {
+	for _, name := range slices.Sorted(maps.Keys(job.Environment)) {
 		if slices.ContainsFunc(c.Environment, func(v types.KeyValuePair) bool { return aws.ToString(v.Name) == name }) {
-			return nil, rejection(fmt.Sprintf("environment.%s: is also in overrides.containerOverrides[%d].environment; give it once", name, at))
+			return nil, own, rejection(fmt.Sprintf("environment.%s: is also in overrides.containerOverrides[%d].environment; give it once", name, at))
 		}
-		c.Environment = append(c.Environment, types.KeyValuePair{Name: aws.String(name), Value: aws.String(run.Environment[name])})
+		c.Environment = append(c.Environment, types.KeyValuePair{Name: aws.String(name), Value: aws.String(job.Environment[name])})
 	}
-	c.Environment = append(c.Environment, run.Variables()...)
+	for _, v := range req.Run.Variables(run.Carried{LogLines: job.LogLines, Digest: req.Digest}) {
+		c.Environment = append(c.Environment, types.KeyValuePair{Name: aws.String(v.Name), Value: aws.String(v.Value)})
+	}
 
 	text, err := awsjson.Encode(merged)
 	if err != nil {
-		return nil, err
+		return nil, own, err
 	}
 	if n := utf8.RuneCount(text); n > maxOverrides {
-		return nil, rejection(fmt.Sprintf("command, environment and overrides: %d characters too long: as the JSON that ECS counts they have %d characters, and ECS allows %d; pass large input through S3 or SSM", n-maxOverrides, n, maxOverrides))
+		return nil, own, rejection(fmt.Sprintf("command, environment and overrides: %d characters too long: as the JSON that ECS counts they have %d characters, and ECS allows %d; pass large input through S3 or SSM", n-maxOverrides, n, maxOverrides))
 	}
-	return &merged, nil
+	return &merged, *c, nil
 }

@@ -13,9 +13,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"errand/pkg/awsjson"
-	"errand/pkg/job"
 	"errand/pkg/launch"
+	"errand/pkg/payload"
+	"errand/pkg/report"
 	"errand/pkg/result"
+	"errand/pkg/run"
 )
 
 var stackConfig = launch.Config{
@@ -32,11 +34,16 @@ func definition(mode types.NetworkMode) types.TaskDefinition {
 }
 
 func decodeToInput(raw []byte) (*ecs.RunTaskInput, error) {
-	p, eventID, err := job.Decode(raw)
+	p, eventID, err := payload.Decode(raw)
 	if err != nil {
 		return nil, err
 	}
-	return launch.Input(stackConfig, job.NewRun(p, eventID, "request"), launch.Deployed{}, definition(types.NetworkModeAwsvpc))
+	plan, err := launch.NewPlan(stackConfig, request(p, eventID), "jobs", launch.Deployed{}, definition(types.NetworkModeAwsvpc))
+	return plan.Input, err
+}
+
+func request(job payload.Job, eventID string) launch.Request {
+	return launch.Request{Run: job.Run(eventID, "r"), Job: job}
 }
 
 // Where launch type, strategy, platform version and network come from.
@@ -48,7 +55,7 @@ func TestInput(t *testing.T) {
 	webSpot := launch.Deployed{Service: "web", LaunchType: types.LaunchTypeFargate, CapacityProviderStrategy: spot, PlatformVersion: aws.String("1.4.0"), Network: webNetwork}
 	for _, tc := range []struct {
 		name     string
-		payload  job.Payload
+		payload  payload.Job
 		config   func(*launch.Config)
 		source   launch.Deployed
 		mode     types.NetworkMode
@@ -62,12 +69,12 @@ func TestInput(t *testing.T) {
 		{name: "bridge takes no network", config: func(c *launch.Config) { c.LaunchType = "EC2" }, mode: types.NetworkModeBridge, launch: types.LaunchTypeEc2},
 		{name: "no mode at all is bridge", config: func(c *launch.Config) { c.LaunchType = "EC2" }, launch: types.LaunchTypeEc2},
 		{
-			name: "the payload's strategy", payload: job.Payload{CapacityProviderStrategy: spot},
+			name: "the payload's strategy", payload: payload.Job{CapacityProviderStrategy: spot},
 			mode: types.NetworkModeAwsvpc, strategy: spot, subnets: "subnet-1",
 		},
 		{
 			name:    "the payload's launch type, platform and network",
-			payload: job.Payload{LaunchType: types.LaunchTypeEc2, PlatformVersion: "1.3.0", NetworkConfiguration: webNetwork},
+			payload: payload.Job{LaunchType: types.LaunchTypeEc2, PlatformVersion: "1.3.0", NetworkConfiguration: webNetwork},
 			mode:    types.NetworkModeAwsvpc, launch: types.LaunchTypeEc2, platform: "1.3.0", subnets: "subnet-web",
 		},
 		{name: "the service's", source: web, mode: types.NetworkModeAwsvpc, launch: types.LaunchTypeFargate, platform: "1.4.0", subnets: "subnet-web"},
@@ -77,7 +84,7 @@ func TestInput(t *testing.T) {
 			mode: types.NetworkModeAwsvpc, subnets: "subnet-web",
 		},
 		{
-			name: "the payload's before the service's", source: webSpot, payload: job.Payload{LaunchType: types.LaunchTypeEc2},
+			name: "the payload's before the service's", source: webSpot, payload: payload.Job{LaunchType: types.LaunchTypeEc2},
 			mode: types.NetworkModeAwsvpc, launch: types.LaunchTypeEc2, subnets: "subnet-web",
 		},
 	} {
@@ -87,12 +94,12 @@ func TestInput(t *testing.T) {
 			if tc.config != nil {
 				tc.config(&cfg)
 			}
-			tc.payload.Job = "j"
-			in, err := launch.Input(cfg, job.NewRun(tc.payload, "", "r"), tc.source, definition(tc.mode))
+			tc.payload.Name = "j"
+			plan, err := launch.NewPlan(cfg, request(tc.payload, ""), "jobs", tc.source, definition(tc.mode))
 			if err != nil {
 				t.Fatal(err)
 			}
-			subnets := ""
+			in, subnets := plan.Input, ""
 			if in.NetworkConfiguration != nil {
 				subnets = strings.Join(in.NetworkConfiguration.AwsvpcConfiguration.Subnets, ",")
 			}
@@ -109,7 +116,7 @@ func TestInput(t *testing.T) {
 // Every field that is passed through reaches RunTask.
 func TestEveryFieldReachesRunTask(t *testing.T) {
 	t.Parallel()
-	p, _, err := job.Decode([]byte(`{
+	p, _, err := payload.Decode([]byte(`{
 		"job": "billing", "runId": "r-1", "command": ["./bill"], "environment": {"A": "1"},
 		"overrides": {"cpu": "512", "memory": "1024", "taskRoleArn": "arn:aws:iam::123456789012:role/task",
 			"executionRoleArn": "arn:aws:iam::123456789012:role/execution", "ephemeralStorage": {"sizeInGiB": 30},
@@ -123,11 +130,11 @@ func TestEveryFieldReachesRunTask(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in, err := launch.Input(stackConfig, job.NewRun(p, "", ""), launch.Deployed{}, definition(types.NetworkModeAwsvpc))
+	plan, err := launch.NewPlan(stackConfig, request(p, ""), "", launch.Deployed{}, definition(types.NetworkModeAwsvpc))
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := awsjson.Encode(in)
+	got, err := awsjson.Encode(plan.Input)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,11 +152,11 @@ func TestEveryFieldReachesRunTask(t *testing.T) {
 		t.Errorf("request (-want +got):\n%s", diff)
 	}
 	// The stack's own network, whole.
-	in, err = launch.Input(stackConfig, job.Run{Payload: job.Payload{Job: "j"}}, launch.Deployed{}, definition(types.NetworkModeAwsvpc))
+	plan, err = launch.NewPlan(stackConfig, request(payload.Job{Name: "j"}, ""), "", launch.Deployed{}, definition(types.NetworkModeAwsvpc))
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := awsjson.Encode(in.NetworkConfiguration)
+	text, err := awsjson.Encode(plan.Input.NetworkConfiguration)
 	if want := `{"awsvpcConfiguration":{"assignPublicIp":"DISABLED","securityGroups":["sg-1"],"subnets":["subnet-1"]}}`; err != nil || string(text) != want {
 		t.Errorf("network %s, %v; want %s", text, err, want)
 	}
@@ -177,7 +184,7 @@ func TestServicesOfEveryKind(t *testing.T) {
 			t.Parallel()
 			fake := &oneService{service: tc.service}
 			var told result.Result
-			l := launch.New(fake, publisher(func(r result.Result) { told = r }), stackConfig, slog.New(slog.DiscardHandler))
+			l := launch.New(fake, report.New(publisher(func(r result.Result) { told = r }), slog.New(slog.DiscardHandler)), stackConfig, slog.New(slog.DiscardHandler))
 			answer, err := l.Handle(t.Context(), json.RawMessage(`{"job": "j", "service": "web"}`))
 			if err != nil {
 				t.Fatal(err)
@@ -185,7 +192,7 @@ func TestServicesOfEveryKind(t *testing.T) {
 			if got := fake.described; !tc.refused && got != tc.want {
 				t.Errorf("looked %s up, want %s", got, tc.want)
 			}
-			if refused := answer.Status == string(result.Rejected); refused != tc.refused || refused && told.Reason != tc.want {
+			if refused := answer.Status == string(run.Rejected); refused != tc.refused || refused && told.Reason != tc.want {
 				t.Errorf("got %+v", answer)
 			}
 		})
@@ -208,6 +215,14 @@ func (o *oneService) DescribeTaskDefinition(_ context.Context, in *ecs.DescribeT
 	return &ecs.DescribeTaskDefinitionOutput{TaskDefinition: &d}, nil
 }
 
+func (o *oneService) DescribeTasks(context.Context, *ecs.DescribeTasksInput, ...func(*ecs.Options)) (*ecs.DescribeTasksOutput, error) {
+	return &ecs.DescribeTasksOutput{}, nil
+}
+
+func (o *oneService) ListTasks(context.Context, *ecs.ListTasksInput, ...func(*ecs.Options)) (*ecs.ListTasksOutput, error) {
+	return &ecs.ListTasksOutput{}, nil
+}
+
 func (o *oneService) RunTask(context.Context, *ecs.RunTaskInput, ...func(*ecs.Options)) (*ecs.RunTaskOutput, error) {
 	return &ecs.RunTaskOutput{Tasks: []types.Task{{}}}, nil // even the ARN may be left out
 }
@@ -224,8 +239,9 @@ func (p publisher) Publish(_ context.Context, r result.Result) error {
 func TestOverridesLimit(t *testing.T) {
 	t.Parallel()
 	input := func(value string) (*ecs.RunTaskInput, error) {
-		p := job.Payload{Job: "j", Environment: map[string]string{"X": value}}
-		return launch.Input(stackConfig, job.NewRun(p, "", "r"), launch.Deployed{}, definition(types.NetworkModeAwsvpc))
+		p := payload.Job{Name: "j", Environment: map[string]string{"X": value}}
+		plan, err := launch.NewPlan(stackConfig, request(p, ""), "", launch.Deployed{}, definition(types.NetworkModeAwsvpc))
+		return plan.Input, err
 	}
 	empty, err := input("")
 	if err != nil {
@@ -249,18 +265,18 @@ func TestOverridesLimit(t *testing.T) {
 // ECS compares the parameters of requests with the same token.
 func TestInputIsDeterministic(t *testing.T) {
 	t.Parallel()
-	p, _, err := job.Decode([]byte(`{"job": "j", "environment": {"C": "3", "A": "1", "B": "2"},
+	p, _, err := payload.Decode([]byte(`{"job": "j", "environment": {"C": "3", "A": "1", "B": "2"},
 		"overrides": {"containerOverrides": [{"name": "app", "environment": [{"name": "Z", "value": "0"}]}]}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var first string
 	for range 20 {
-		in, err := launch.Input(stackConfig, job.NewRun(p, "", "r"), launch.Deployed{}, definition(types.NetworkModeAwsvpc))
+		plan, err := launch.NewPlan(stackConfig, request(p, ""), "", launch.Deployed{}, definition(types.NetworkModeAwsvpc))
 		if err != nil {
 			t.Fatal(err)
 		}
-		text, err := awsjson.Encode(in.Overrides)
+		text, err := awsjson.Encode(plan.Input.Overrides)
 		if err != nil {
 			t.Fatal(err)
 		}

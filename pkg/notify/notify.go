@@ -7,16 +7,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
 
+	"errand/pkg/awserr"
 	"errand/pkg/result"
+	"errand/pkg/run"
 )
 
 // maxMessage is SNS's limit in bytes for the body, the attribute names, types
@@ -42,22 +44,6 @@ func New(p Publisher, topic, textTopic string) *Notifier {
 	return &Notifier{p, topic, textTopic}
 }
 
-// Retryer adds to the SDK's retryer the two passing errors of SNS that it does
-// not know.
-func Retryer(o *sns.Options) {
-	o.Retryer = retry.AddWithErrorCodes(o.Retryer, "KMSThrottling", "KMSThrottlingException", "Throttled")
-}
-
-// Reserve is a context for what comes before the publication: it ends d before
-// ctx does, so that there is time to publish. Short deadlines are shared evenly.
-func Reserve(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return context.WithCancel(ctx)
-	}
-	return context.WithDeadline(ctx, deadline.Add(-min(d, time.Until(deadline)/2)))
-}
-
 // Publish sends r to every topic. A failure at one topic does not keep the
 // other from being told; the error then makes the invocation fail, so that
 // Lambda tries again and, at last, keeps the event in the dead-letter queue.
@@ -79,19 +65,36 @@ func (n *Notifier) Publish(ctx context.Context, r result.Result) error {
 	}))
 }
 
+// Waits between two tries of one topic, each with up to half of it as jitter, and
+// the time for them where the context has no deadline. The SDK's own retries last
+// a tenth of a second, and SNS is away for longer than that.
+const (
+	firstWait   = 100 * time.Millisecond
+	longestWait = 5 * time.Second
+	noDeadline  = 10 * time.Second
+)
+
+// publish tries until SNS has taken the message, refused it for good, or half of
+// the time that is left is over: a topic that hangs leaves the other one its time,
+// and the function the time to say so.
 func (n *Notifier) publish(ctx context.Context, topic string, in *sns.PublishInput) error {
 	in.TopicArn = aws.String(topic)
-	// Half of the time that is left: a topic that hangs leaves the other one its
-	// time, and the function the time to say so.
+	share := noDeadline
 	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
-		defer cancel()
+		share = time.Until(deadline) / 2
 	}
-	if _, err := n.sns.Publish(ctx, in); err != nil {
-		return fmt.Errorf("publish the result to %s: %w", topic, err)
+	ctx, cancel := context.WithTimeout(ctx, share)
+	defer cancel()
+	for wait := firstWait; ; wait = min(2*wait, longestWait) {
+		_, err := n.sns.Publish(ctx, in)
+		if err == nil {
+			return nil
+		}
+		final := awserr.Refused(err) && !awserr.Throttled(err)
+		if final || !run.Pause(ctx, wait/2+rand.N(wait/2)) { //nolint:gosec // jitter is no secret
+			return fmt.Errorf("publish the result to %s: %w", topic, awserr.Plain(err))
+		}
 	}
-	return nil
 }
 
 const (

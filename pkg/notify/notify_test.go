@@ -11,6 +11,7 @@ import (
 	"errand/pkg/localaws"
 	"errand/pkg/notify"
 	"errand/pkg/result"
+	"errand/pkg/run"
 )
 
 func start(t *testing.T) (*localaws.Server, *notify.Notifier) {
@@ -20,7 +21,7 @@ func start(t *testing.T) (*localaws.Server, *notify.Notifier) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Close() })
-	client := sns.NewFromConfig(server.Config(), notify.Retryer)
+	client := sns.NewFromConfig(server.Config())
 	topics := map[string]string{}
 	for _, name := range []string{"results", "results-text"} {
 		out, err := client.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: &name})
@@ -35,7 +36,10 @@ func start(t *testing.T) (*localaws.Server, *notify.Notifier) {
 func TestPublish(t *testing.T) {
 	t.Parallel()
 	server, n := start(t)
-	r := result.Result{Job: "billing", Method: result.MethodRunTask, Status: result.Failed, Reason: "no rates", ExitCode: aws.Int(3), Cluster: "jobs"}
+	r := result.Result{
+		Run: run.Run{Job: "billing", Method: run.MethodRunTask}, Status: run.Failed, Reason: "no rates", Summary: "exit code 3", ExitCode: aws.Int(3),
+		Place: result.Place{Cluster: "jobs"},
+	}
 	if err := n.Publish(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +72,7 @@ func TestPublishesTheLongest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server, n := start(t)
-			r := result.Result{Job: "j", Method: result.MethodRunTask, Status: result.Rejected, Log: &result.Log{Status: result.LogOK, Lines: []string{"end"}}}
+			r := result.Result{Run: run.Run{Job: "j", Method: run.MethodRunTask}, Status: run.Rejected, Log: &result.Log{Status: result.LogOK, Lines: []string{"end"}}}
 			change(&r)
 			if err := n.Publish(t.Context(), r); err != nil {
 				t.Fatal(err)
@@ -92,7 +96,7 @@ func TestOneTopicOnly(t *testing.T) {
 	t.Parallel()
 	server, _ := start(t)
 	n := notify.New(sns.NewFromConfig(server.Config()), "arn:aws:sns:eu-west-1:123456789012:results", "")
-	if err := n.Publish(t.Context(), result.Result{Status: result.Lost}); err != nil || len(server.Published()) != 1 {
+	if err := n.Publish(t.Context(), result.Result{Status: run.Lost}); err != nil || len(server.Published()) != 1 {
 		t.Errorf("%d messages, %v", len(server.Published()), err)
 	}
 }
@@ -101,7 +105,9 @@ func TestOneTopicOnly(t *testing.T) {
 func TestOddAttributes(t *testing.T) {
 	t.Parallel()
 	server, n := start(t)
-	if err := n.Publish(t.Context(), result.Result{Job: "夜\n", Cluster: strings.Repeat("c", 513), Status: result.Rejected, Method: "m"}); err != nil {
+	if err := n.Publish(t.Context(), result.Result{
+		Run: run.Run{Job: "夜\n", Method: "m"}, Status: run.Rejected, Place: result.Place{Cluster: strings.Repeat("c", 513)},
+	}); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]localaws.Attribute{

@@ -9,69 +9,43 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"errand/pkg/run"
 )
 
 // Schema names the JSON form and its version.
 const Schema = "errand/result/v1"
 
-// How a command is run: as an ECS task of its own, or inside a live one with
-// ECS Exec.
-const (
-	MethodRunTask = "run-task"
-	MethodExec    = "exec"
-)
-
-// Status is how a run ended.
-type Status string
-
-// Every status there is.
-const (
-	Succeeded    Status = "SUCCEEDED"     // the container exited with 0 by itself
-	Failed       Status = "FAILED"        // it exited with another code, or ran and left none
-	TimedOut     Status = "TIMED_OUT"     // it was stopped because its timeout was over
-	StartFailed  Status = "START_FAILED"  // the task stopped before the container ran
-	Stopped      Status = "STOPPED"       // a person or another program stopped it
-	Interrupted  Status = "INTERRUPTED"   // Spot, host or platform took it away
-	LaunchFailed Status = "LAUNCH_FAILED" // ECS would not start it
-	Rejected     Status = "REJECTED"      // the payload is wrong
-	Skipped      Status = "SKIPPED"       // the previous run was still going
-	Lost         Status = "LOST"          // started, and ECS no longer knows how it ended
-)
-
-// Outcome sums a status up for filters: success, failure or skipped.
-func (s Status) Outcome() string {
-	switch s {
-	case Succeeded:
-		return "success"
-	case Skipped:
-		return "skipped"
-	}
-	return "failure"
-}
-
-// Result is how one run ended. What is not known is left at its zero value and
+// Result is how one attempt of a run ended, and its JSON form: the order of the
+// fields is that of the document. What is not known is left at its zero value and
 // is absent from both forms.
 type Result struct {
-	Job            string
-	RunID          string
-	Attempt        int
-	Method         string
-	Status         Status
-	Reason         string // one sentence for a person
-	ExitCode       *int
-	Command        []string
-	Cluster        string
-	TaskARN        string
-	TaskDefinition string
-	Container      string
-	Containers     []Container
-	StopCode       string
-	StoppedReason  string
-	ScheduledTime  time.Time
-	CreatedAt      time.Time
-	StartedAt      time.Time
-	StoppedAt      time.Time
-	Log            *Log
+	Schema string `json:"schema"` // filled in by JSON
+	run.Run
+	Status    run.Status `json:"status"`
+	Outcome   string     `json:"outcome"`          // filled in by JSON
+	Reason    string     `json:"reason,omitempty"` // one sentence for a person
+	Summary   string     `json:"-"`                // the reason in a few words, for the subject
+	WillRetry bool       `json:"willRetry"`        // another attempt follows
+	ExitCode  *int       `json:"exitCode,omitempty"`
+	Place
+	TaskARN         string      `json:"taskArn,omitempty"`
+	Containers      []Container `json:"containers,omitempty"`
+	StopCode        string      `json:"stopCode,omitempty"`
+	StoppedReason   string      `json:"stoppedReason,omitempty"`
+	CreatedAt       time.Time   `json:"createdAt,omitzero"`
+	StartedAt       time.Time   `json:"startedAt,omitzero"`
+	StoppedAt       time.Time   `json:"stoppedAt,omitzero"`
+	DurationSeconds *float64    `json:"durationSeconds,omitempty"` // filled in by JSON
+	Log             *Log        `json:"log,omitempty"`
+}
+
+// Place is what a run runs, and where.
+type Place struct {
+	Command        []string `json:"command,omitempty"`
+	Cluster        string   `json:"cluster,omitempty"` // ARN, or what the payload has
+	TaskDefinition string   `json:"taskDefinition,omitempty"`
+	Container      string   `json:"container,omitempty"`
 }
 
 // Container is one container of the task.
@@ -121,64 +95,30 @@ func (r Result) Duration() (time.Duration, bool) {
 	return r.StoppedAt.Sub(r.StartedAt), true
 }
 
-// wire is the JSON form; its order is the order of the document.
-type wire struct {
-	Schema          string      `json:"schema"`
-	Job             string      `json:"job,omitempty"`
-	RunID           string      `json:"runId,omitempty"`
-	Attempt         int         `json:"attempt,omitempty"`
-	Method          string      `json:"method"`
-	Status          Status      `json:"status"`
-	Outcome         string      `json:"outcome"`
-	Reason          string      `json:"reason,omitempty"`
-	WillRetry       bool        `json:"willRetry"`
-	ExitCode        *int        `json:"exitCode,omitempty"`
-	Command         []string    `json:"command,omitempty"`
-	Cluster         string      `json:"cluster,omitempty"`
-	TaskARN         string      `json:"taskArn,omitempty"`
-	TaskDefinition  string      `json:"taskDefinition,omitempty"`
-	Container       string      `json:"container,omitempty"`
-	Containers      []Container `json:"containers,omitempty"`
-	StopCode        string      `json:"stopCode,omitempty"`
-	StoppedReason   string      `json:"stoppedReason,omitempty"`
-	ScheduledTime   time.Time   `json:"scheduledTime,omitzero"`
-	CreatedAt       time.Time   `json:"createdAt,omitzero"`
-	StartedAt       time.Time   `json:"startedAt,omitzero"`
-	StoppedAt       time.Time   `json:"stoppedAt,omitzero"`
-	DurationSeconds *float64    `json:"durationSeconds,omitempty"`
-	Log             *Log        `json:"log,omitempty"`
-}
-
 // JSON is the result for programs, in at most limit bytes. What does not fit is
 // cut from the beginning of the log, never from its end or from the verdict.
 // Those two may need 128 KiB when every field is as long as it may be.
 func (r Result) JSON(limit int) []byte {
 	r = r.bounded()
-	w := wire{
-		Schema: Schema, Job: r.Job, RunID: r.RunID, Attempt: r.Attempt, Method: r.Method,
-		Status: r.Status, Outcome: r.Status.Outcome(), Reason: r.Reason, ExitCode: r.ExitCode,
-		Command: r.Command, Cluster: r.Cluster, TaskARN: r.TaskARN, TaskDefinition: r.TaskDefinition,
-		Container: r.Container, Containers: r.Containers, StopCode: r.StopCode, StoppedReason: r.StoppedReason,
-		ScheduledTime: r.ScheduledTime, CreatedAt: r.CreatedAt, StartedAt: r.StartedAt, StoppedAt: r.StoppedAt,
-		Log: r.Log,
-	}
+	r.Schema, r.Outcome = Schema, r.Status.Outcome()
 	if d, ok := r.Duration(); ok {
 		seconds := math.Round(d.Seconds()*10) / 10
-		w.DurationSeconds = &seconds
+		r.DurationSeconds = &seconds
 	}
 	if r.Log == nil {
-		return marshal(w)
+		return marshal(r)
 	}
 	// The log is fitted into what the rest leaves.
 	log := *r.Log
-	log.Lines, w.Log = nil, &log
-	room := limit - len(marshal(w)) - len(`"lines":[],"truncated":true,`)
+	lines := log.Lines
+	log.Lines, r.Log = nil, &log
+	room := limit - len(marshal(r)) - len(`"lines":[],"truncated":true,`)
 	var cut bool
-	log.Lines, cut = fit(r.Log.Lines, room, func(line string) int { return jsonSize(line) + len(",") })
+	log.Lines, cut = fit(lines, room, func(line string) int { return jsonSize(line) + len(",") })
 	if cut {
 		log.Truncated = &cut
 	}
-	return marshal(w)
+	return marshal(r)
 }
 
 // marshal writes JSON without the HTML escapes, which would make <, > and &
@@ -260,12 +200,13 @@ const (
 // beginning: names and reasons say the most there.
 func (r Result) bounded() Result {
 	for _, field := range []*string{
-		&r.Job, &r.RunID, &r.Cluster, &r.TaskARN, &r.TaskDefinition, &r.Container, &r.StopCode, &r.StoppedReason,
+		&r.Job, &r.ID, &r.Cluster, &r.TaskARN, &r.TaskDefinition, &r.Container, &r.StopCode, &r.StoppedReason,
 	} {
 		*field = head(*field, maxName)
 	}
 	// They may quote what somebody typed, escapes and all.
 	r.Reason = head(Clean(strings.ReplaceAll(r.Reason, "\n", " ")), maxReason)
+	r.Summary = head(Clean(strings.ReplaceAll(r.Summary, "\n", " ")), maxReason)
 	r.StoppedReason = Clean(strings.ReplaceAll(r.StoppedReason, "\n", " "))
 	if r.Log != nil && len(r.Log.Note) > maxName {
 		log := *r.Log

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"errand/pkg/result"
+	"errand/pkg/run"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -22,22 +23,26 @@ func ptr[T any](v T) *T { return &v }
 
 func failed() result.Result {
 	return result.Result{
-		Job: "billing-daily", RunID: "billing-daily-20261120T020000Z", Attempt: 1, Method: result.MethodRunTask,
-		Status: result.Failed, Reason: "container app exited with code 3", ExitCode: ptr(3),
-		Command:        []string{"./bill", "--day", "2026-11-19", "--note", "it's late"},
-		Cluster:        "arn:aws:ecs:eu-west-1:123456789012:cluster/jobs",
-		TaskARN:        "arn:aws:ecs:eu-west-1:123456789012:task/jobs/7b3a9c51e0f24d7f9a6d0c2e8b41f5d3",
-		TaskDefinition: "arn:aws:ecs:eu-west-1:123456789012:task-definition/billing:42",
-		Container:      "app",
+		Run: run.Run{
+			Job: "billing-daily", ID: "billing-daily-20261120T020000Z", Attempt: 1, Method: run.MethodRunTask,
+			ScheduledTime: time.Date(2026, 11, 20, 2, 0, 0, 0, time.UTC),
+		},
+		Status: run.Failed, Reason: "container app exited with code 3", Summary: "exit code 3", ExitCode: ptr(3),
+		Place: result.Place{
+			Command:        []string{"./bill", "--day", "2026-11-19", "--note", "it's late"},
+			Cluster:        "arn:aws:ecs:eu-west-1:123456789012:cluster/jobs",
+			TaskDefinition: "arn:aws:ecs:eu-west-1:123456789012:task-definition/billing:42",
+			Container:      "app",
+		},
+		TaskARN: "arn:aws:ecs:eu-west-1:123456789012:task/jobs/7b3a9c51e0f24d7f9a6d0c2e8b41f5d3",
 		Containers: []result.Container{
 			{Name: "app", ExitCode: ptr(3), Essential: ptr(true)},
 			{Name: "metrics-sidecar", ExitCode: ptr(143), Essential: ptr(false)},
 		},
 		StopCode: "EssentialContainerExited", StoppedReason: "Essential container in task exited",
-		ScheduledTime: time.Date(2026, 11, 20, 2, 0, 0, 0, time.UTC),
-		CreatedAt:     time.Date(2026, 11, 20, 2, 0, 9, 102e6, time.UTC),
-		StartedAt:     time.Date(2026, 11, 20, 2, 0, 31, 6e6, time.UTC),
-		StoppedAt:     time.Date(2026, 11, 20, 2, 7, 41, 233e6, time.UTC),
+		CreatedAt: time.Date(2026, 11, 20, 2, 0, 9, 102e6, time.UTC),
+		StartedAt: time.Date(2026, 11, 20, 2, 0, 31, 6e6, time.UTC),
+		StoppedAt: time.Date(2026, 11, 20, 2, 7, 41, 233e6, time.UTC),
 		Log: &result.Log{
 			Status: result.LogOK, Group: "/ecs/billing", Stream: "ecs/app/7b3a9c51e0f24d7f9a6d0c2e8b41f5d3", Region: "eu-west-1",
 			Lines:     []string{"loading rates for 2026-11-19", "412 accounts to bill", "FATAL rate table is empty"},
@@ -49,19 +54,20 @@ func failed() result.Result {
 
 func samples() map[string]result.Result {
 	ok := failed()
-	ok.Status, ok.Reason, ok.ExitCode = result.Succeeded, "container app exited with code 0", ptr(0)
+	ok.Status, ok.Reason, ok.Summary, ok.ExitCode = run.Succeeded, "container app exited with code 0", "exit code 0", ptr(0)
 	ok.Containers, ok.Log.Truncated = ok.Containers[:1], ptr(false)
 
 	noStart := failed()
-	noStart.Status, noStart.ExitCode, noStart.Containers = result.StartFailed, nil, nil
+	noStart.Status, noStart.ExitCode, noStart.Containers = run.StartFailed, nil, nil
 	noStart.Reason = "the task did not start: CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to resolve ref example/billing:2026-11-18: not found"
+	_, noStart.Summary, _ = strings.Cut(noStart.Reason, ": ")
 	noStart.StopCode, noStart.StoppedReason = "TaskFailedToStart", "Task failed to start"
 	noStart.StartedAt = time.Time{}
 	noStart.Log = &result.Log{Status: result.LogMissing, Group: "/ecs/billing", Stream: "ecs/app/7b3a", Region: "eu-west-1", Note: "ResourceNotFoundException: The specified log stream does not exist."}
 
 	rejected := result.Result{
-		Job: "billing-daily", RunID: "e4b46cbf", Attempt: 1, Method: result.MethodRunTask, Status: result.Rejected,
-		Reason: "comand: unknown field, did you mean command?", Cluster: "jobs",
+		Run: run.Run{Job: "billing-daily", ID: "e4b46cbf", Attempt: 1, Method: run.MethodRunTask}, Status: run.Rejected,
+		Reason: "comand: unknown field, did you mean command?", Place: result.Place{Cluster: "jobs"},
 	}
 	driver := failed()
 	driver.Attempt = 2
@@ -75,7 +81,7 @@ func samples() map[string]result.Result {
 	denied.Log = &result.Log{Status: result.LogDenied, Group: "/ecs/billing", Note: "AccessDeniedException: not authorized to perform: logs:GetLogEvents"}
 	empty := failed()
 	empty.Log = &result.Log{Status: result.LogEmpty, Settled: ptr(true)}
-	skipped := result.Result{Job: "billing-daily", RunID: "r-1", Method: result.MethodRunTask, Status: result.Skipped, Reason: "the previous run is still going"}
+	skipped := result.Result{Run: run.Run{Job: "billing-daily", ID: "r-1", Method: run.MethodRunTask}, Status: run.Skipped, Reason: "the previous run is still going"}
 	return map[string]result.Result{
 		"late-log": lateLog, "no-driver": noDriver, "denied": denied, "empty": empty, "skipped": skipped,
 		"failed": failed(), "succeeded": ok, "start-failed": noStart, "rejected": rejected, "other-driver": driver,
@@ -117,7 +123,7 @@ func golden(t *testing.T, name, got string) {
 
 func TestUnknownFieldsAreAbsent(t *testing.T) {
 	t.Parallel()
-	got := string(result.Result{Method: result.MethodRunTask, Status: result.Lost}.JSON(1 << 18))
+	got := string(result.Result{Run: run.Run{Method: run.MethodRunTask}, Status: run.Lost}.JSON(1 << 18))
 	want := `{"schema":"errand/result/v1","method":"run-task","status":"LOST","outcome":"failure","willRetry":false}`
 	if got != want {
 		t.Errorf("got %s, want %s", got, want)
@@ -133,10 +139,10 @@ func TestUnknownFieldsAreAbsent(t *testing.T) {
 
 func TestOutcomes(t *testing.T) {
 	t.Parallel()
-	for status, want := range map[result.Status]string{
-		result.Succeeded: "success", result.Skipped: "skipped", result.Failed: "failure", result.TimedOut: "failure",
-		result.StartFailed: "failure", result.Stopped: "failure", result.Interrupted: "failure",
-		result.LaunchFailed: "failure", result.Rejected: "failure", result.Lost: "failure",
+	for status, want := range map[run.Status]string{
+		run.Succeeded: "success", run.Skipped: "skipped", run.Failed: "failure", run.TimedOut: "failure",
+		run.StartFailed: "failure", run.Stopped: "failure", run.Interrupted: "failure",
+		run.LaunchFailed: "failure", run.Rejected: "failure", run.Lost: "failure",
 	} {
 		if got := status.Outcome(); got != want {
 			t.Errorf("outcome of %s is %s, want %s", status, got, want)
@@ -160,18 +166,18 @@ func TestSubject(t *testing.T) {
 		{"ten hours", func(r *result.Result) { r.StoppedAt = r.StartedAt.Add(10 * time.Hour) }, "FAILED billing-daily: exit code 3 after 10h"},
 		{"three seconds", func(r *result.Result) { r.StoppedAt = r.StartedAt.Add(3 * time.Second) }, "FAILED billing-daily: exit code 3 after 3s"},
 		{"what the code means", func(r *result.Result) {
-			r.Reason = "container app exited with code 139 (SIGSEGV); essential container side exited with code 1"
+			r.Reason, r.Summary = "container app exited with code 139 (SIGSEGV); essential container side exited with code 1", "exit code 139 (SIGSEGV)"
 		}, "FAILED billing-daily: exit code 139 (SIGSEGV) after 7m10s"},
 		{"out of memory", func(r *result.Result) {
-			r.Reason = "container app ran out of memory and was killed with code 137 (OutOfMemoryError: container killed due to memory usage)"
+			r.Reason, r.Summary = "container app ran out of memory and was killed with code 137 (OutOfMemoryError: container killed due to memory usage)", "exit code 137 (OutOfMemoryError)"
 		}, "FAILED billing-daily: exit code 137 (OutOfMemoryError) after 7m10s"},
-		{"a container that did not start ran for no time", func(r *result.Result) { r.Status, r.Reason = result.StartFailed, "the task did not start: no image" }, "START_FAILED billing-daily: no image"},
-		{"no exit code", func(r *result.Result) { r.ExitCode, r.Reason = nil, "it ended" }, "FAILED billing-daily: it ended after 7m10s"},
+		{"a container that did not start ran for no time", func(r *result.Result) { r.Status, r.Summary = run.StartFailed, "no image" }, "START_FAILED billing-daily: no image"},
+		{"no exit code", func(r *result.Result) { r.ExitCode, r.Summary = nil, "it ended" }, "FAILED billing-daily: it ended after 7m10s"},
 		{"stopped with an exit code", func(r *result.Result) {
-			r.Status, r.Reason = result.Stopped, "the task was stopped: by ops; container app exited with code 143"
+			r.Status, r.Reason, r.Summary = run.Stopped, "the task was stopped: by ops; container app exited with code 143", "by ops"
 		}, "STOPPED billing-daily: by ops after 7m10s"},
-		{"no job", func(r *result.Result) { r.Job, r.Status, r.Reason = "", result.Rejected, "job: required" }, "REJECTED (no job name): job: required after 7m10s"},
-		{"line breaks and other languages", func(r *result.Result) { r.ExitCode, r.Reason = nil, "one\ntwo\x00 夜\x1b[31m" }, "FAILED billing-daily: one two ? after 7m10s"},
+		{"no job", func(r *result.Result) { r.Job, r.Status, r.Reason, r.Summary = "", run.Rejected, "job: required", "" }, "REJECTED (no job name): job: required after 7m10s"},
+		{"line breaks and other languages", func(r *result.Result) { r.ExitCode, r.Summary = nil, "one\ntwo\x00 夜\x1b[31m" }, "FAILED billing-daily: one two ? after 7m10s"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -266,8 +272,9 @@ func TestLimitWithoutLog(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("\x01夜", 100_000)
 	r := result.Result{
-		Job: long, RunID: long, Status: result.Rejected, Reason: long, Cluster: long, TaskDefinition: long, Container: long,
-		TaskARN: long, StopCode: long, StoppedReason: long, Command: []string{"./bill", long, long},
+		Run: run.Run{Job: long, ID: long}, Status: run.Rejected, Reason: long,
+		Place:   result.Place{Command: []string{"./bill", long, long}, Cluster: long, TaskDefinition: long, Container: long},
+		TaskARN: long, StopCode: long, StoppedReason: long,
 		Log: &result.Log{Status: result.LogOK, Lines: []string{long, "end"}},
 	}
 	for range 5000 {
@@ -288,7 +295,7 @@ func FuzzForms(f *testing.F) {
 	f.Add("", "\x00\xff", strings.Repeat("\u2028", 50), `"\`, 900)
 	f.Fuzz(func(t *testing.T, job, reason, one, two string, limit int) {
 		r := result.Result{
-			Job: job, Reason: reason, Status: result.Failed, ExitCode: ptr(1),
+			Run: run.Run{Job: job}, Reason: reason, Status: run.Failed, ExitCode: ptr(1),
 			Log: &result.Log{Status: result.LogOK, Lines: []string{strings.ToValidUTF8(one, "?"), strings.ToValidUTF8(two, "?")}},
 		}
 		bare := r

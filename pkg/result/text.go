@@ -1,11 +1,13 @@
 package result
 
 import (
+	"cmp"
 	"fmt"
-	"path"
 	"strings"
 	"time"
 	"unicode"
+
+	"errand/pkg/run"
 )
 
 // maxSubject is SNS's limit for a subject: fewer than 100 characters.
@@ -19,31 +21,8 @@ func (r Result) Subject() string {
 	if name == "" {
 		name = "(no job name)"
 	}
-	what, _, _ := strings.Cut(r.Reason, "; ")
-	switch r.Status {
-	case StartFailed, Stopped, Interrupted, LaunchFailed:
-		// The status says what the introduction of the reason says.
-		if _, cause, ok := strings.Cut(what, ": "); ok {
-			what = cause
-		}
-		// The container runtime's own introductions.
-		if _, cause, ok := strings.Cut(what, "unable to start container process: "); ok {
-			what = strings.TrimSuffix(cause, ": unknown")
-		}
-	case Succeeded, Failed:
-		// The code and, in brackets, what it means in a word or two.
-		if _, code, ok := strings.Cut(what, " code "); ok {
-			what = "exit code " + code
-			if meaning, _, long := strings.Cut(what, ": "); long {
-				what = meaning + ")"
-			}
-		} else if r.ExitCode != nil {
-			what = fmt.Sprintf("exit code %d", *r.ExitCode)
-		}
-	case Rejected:
-		what = r.Reason
-	}
-	if d, ok := r.Duration(); ok && r.Status != StartFailed {
+	what := cmp.Or(r.Summary, r.Reason)
+	if d, ok := r.Duration(); ok && r.Status != run.StartFailed {
 		what += " after " + duration(d)
 	}
 	subject := ascii(fmt.Sprintf("%s %s: %s", r.Status, name, what))
@@ -140,12 +119,12 @@ func (r Result) logSentence() string {
 		return ""
 	case LogEmpty:
 		sentence = "The log is empty: the command wrote nothing"
-		if r.Status == StartFailed {
+		if r.Status == run.StartFailed {
 			sentence = "The log is empty: the container did not start"
 		}
 	case LogMissing:
 		sentence = "There is no log: " + r.Log.Note
-		if r.Status == StartFailed {
+		if r.Status == run.StartFailed {
 			sentence = "There is no log: the container did not start"
 		}
 	case LogUnsupported:
@@ -187,7 +166,7 @@ func (r Result) textAbove() string {
 	if !r.StoppedAt.IsZero() {
 		table.row("Ended", stamp(r.StoppedAt))
 	}
-	if d, ok := r.Duration(); ok && r.Status != StartFailed {
+	if d, ok := r.Duration(); ok && r.Status != run.StartFailed {
 		table.row("Ran for", duration(d))
 	}
 	if len(r.Containers) > 1 {
@@ -218,28 +197,28 @@ func (r Result) textBelow() string {
 		table.row("Note", r.Log.Note)
 	}
 	if r.TaskARN != "" {
-		table.row("Task", path.Base(r.TaskARN))
+		table.row("Task", run.LastPart(r.TaskARN))
 	}
 	if r.Cluster != "" {
 		table.row("Cluster", cluster(r.Cluster))
 	}
 	if r.TaskDefinition != "" {
-		table.row("Definition", path.Base(r.TaskDefinition))
+		table.row("Definition", run.LastPart(r.TaskDefinition))
 	}
-	if r.RunID != "" {
-		run := r.RunID
+	if r.ID != "" {
+		id := r.ID
 		if r.Attempt > 1 {
-			run += fmt.Sprintf(", attempt %d", r.Attempt)
+			id += fmt.Sprintf(", attempt %d", r.Attempt)
 		}
-		table.row("Run id", run)
+		table.row("Run id", id)
 	}
 	return text.String()
 }
 
 // cluster is a cluster's name, with the account and the Region if they are known.
 func cluster(arn string) string {
-	if parts := strings.Split(arn, ":"); len(parts) == 6 {
-		return fmt.Sprintf("%s (account %s, %s)", path.Base(arn), parts[4], parts[3])
+	if a, ok := run.ParseARN(arn); ok {
+		return fmt.Sprintf("%s (account %s, %s)", run.LastPart(arn), a.Account, a.Region)
 	}
 	return arn
 }
@@ -256,7 +235,7 @@ type rows struct{ text *strings.Builder }
 
 func (t rows) row(name, value string) { fmt.Fprintf(t.text, "%-10s  %s\n", name, value) }
 
-func mark(s Status) string {
+func mark(s run.Status) string {
 	switch s.Outcome() {
 	case "success":
 		return "✓"

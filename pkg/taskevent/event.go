@@ -3,15 +3,15 @@
 package taskevent
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
-	"errand/pkg/job"
+	"errand/pkg/run"
 )
 
 // Event is the part of an ECS Task State Change event that errand uses. AWS
@@ -66,12 +66,9 @@ type Container struct {
 
 // Override is what RunTask was told for one container.
 type Override struct {
-	Name        string   `json:"name"`
-	Command     []string `json:"command"`
-	Environment []struct {
-		Name  string `json:"name"`
-		Value string `json:"value"`
-	} `json:"environment"`
+	Name        string         `json:"name"`
+	Command     []string       `json:"command"`
+	Environment []run.Variable `json:"environment"`
 }
 
 // Decode reads an event. A field of another type than expected is left out: the
@@ -93,43 +90,28 @@ func (e Event) Ended(prefix string) bool {
 		e.Task.LastStatus == "STOPPED" && strings.HasPrefix(e.Task.StartedBy, prefix)
 }
 
-// Run is what the task says of the run that it carries.
-type Run struct {
-	Job           string
-	ID            string
-	Attempt       int
-	ScheduledTime time.Time
-	LogLines      *int
-	Container     string   // "" if the task does not say which is the run's
-	Command       []string // nil if the container's own was run
+// Work is what the task says of the run that it carries.
+type Work struct {
+	run.Run
+	run.Carried
+	Container string   // "" if the task does not say which is the run's
+	Command   []string // nil if the container's own was run
 }
 
-// Run reads the run back from the container that carries ERRAND_RUN_ID. A task
+// Work reads the run back from the container that carries ERRAND_RUN_ID. A task
 // that somebody started with our startedBy but without the variables is still a
 // run: its job is the rest of startedBy.
-func (t Task) Run(prefix string) Run {
-	run := Run{Job: strings.TrimPrefix(t.StartedBy, prefix)}
+func (t Task) Work(prefix string) Work {
+	w := Work{Run: run.Run{Job: strings.TrimPrefix(t.StartedBy, prefix), Method: run.MethodRunTask}}
 	for _, o := range t.Overrides.ContainerOverrides {
-		variables := map[string]string{}
-		for _, v := range o.Environment {
-			variables[v.Name] = v.Value
-		}
-		id, ok := variables[job.VarRunID]
+		r, carried, ok := run.FromVariables(o.Environment)
 		if !ok {
 			continue
 		}
-		run.ID, run.Container, run.Command = id, o.Name, o.Command
-		if name := variables[job.VarJob]; name != "" {
-			run.Job = name
-		}
-		run.Attempt, _ = strconv.Atoi(variables[job.VarAttempt])
-		run.ScheduledTime, _ = time.Parse(time.RFC3339, variables[job.VarScheduledTime])
-		if n, err := strconv.Atoi(variables[job.VarLogLines]); err == nil && n >= 0 && n <= 1000 {
-			run.LogLines = &n
-		}
-		return run
+		r.Job = cmp.Or(r.Job, w.Job)
+		return Work{Run: r, Carried: carried, Container: o.Name, Command: o.Command}
 	}
-	return run
+	return w
 }
 
 // container finds the container by name; nil if the event does not have it.
@@ -150,4 +132,4 @@ func (t Task) Container(name string) Container {
 }
 
 // ID is the last part of the task's ARN. Old ARNs have no cluster in them.
-func (t Task) ID() string { return t.TaskARN[strings.LastIndex(t.TaskARN, "/")+1:] }
+func (t Task) ID() string { return run.LastPart(t.TaskARN) }

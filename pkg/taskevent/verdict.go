@@ -1,17 +1,19 @@
 package taskevent
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
-	"errand/pkg/result"
+	"errand/pkg/run"
 )
 
 // Verdict is how a run ended.
 type Verdict struct {
-	Status   result.Status
+	Status   run.Status
 	Reason   string // one sentence for a person
+	Summary  string // the same in a few words: "exit code 3", "exit code 137 (SIGKILL)"
 	ExitCode *int   // of the run's container
 	// Ran says whether the run's container was started, and so may have a log.
 	Ran bool
@@ -26,39 +28,43 @@ func (t Task) Verdict(container string) Verdict {
 	v := Verdict{ExitCode: c.ExitCode, Ran: t.ran(c)}
 	switch {
 	case t.interrupted():
-		v.Status = result.Interrupted
-		v.Reason = t.because("AWS took the task away", c)
+		v.Status = run.Interrupted
+		v.Reason, v.Summary = t.because("AWS took the task away", c), t.cause(c)
 	case t.StopCode == "UserInitiated", t.StopCode == "ServiceSchedulerInitiated":
-		v.Status = result.Stopped
-		v.Reason = t.because("the task was stopped", c)
+		v.Status = run.Stopped
+		v.Reason, v.Summary = t.because("the task was stopped", c), t.cause(c)
 	case t.StopCode == "TaskFailedToStart" && !v.Ran:
-		v.Status = result.StartFailed
-		v.Reason = t.because("the task did not start", c)
+		v.Status = run.StartFailed
+		v.Reason, v.Summary = t.because("the task did not start", c), t.cause(c)
 	case container == "":
-		v.Status = result.Lost
+		v.Status = run.Lost
 		v.Reason = "no container of the task carries ERRAND_RUN_ID, so it is not known which one the run is about" + detail(t.StoppedReason)
 	case c.ExitCode == nil && !v.Ran && t.StopCode == "":
-		v.Status = result.Lost
+		v.Status = run.Lost
 		v.Reason = t.because("ECS gives neither an exit code nor a stop code", c)
 	case !v.Ran:
 		// Another essential container ended before this one was started.
-		v.Status = result.StartFailed
-		v.Reason = t.because(fmt.Sprintf("container %s did not start", container), c)
+		v.Status = run.StartFailed
+		v.Reason, v.Summary = t.because(fmt.Sprintf("container %s did not start", container), c), t.cause(c)
 		if other := t.failedContainer(container); other != nil {
-			v.Reason = fmt.Sprintf("container %s did not start: container %s %s", container, other.Name, Exited(*other.ExitCode, other.Reason))
+			v.Summary = fmt.Sprintf("container %s %s", other.Name, Exited(*other.ExitCode, other.Reason))
+			v.Reason = fmt.Sprintf("container %s did not start: %s", container, v.Summary)
 		}
 	case c.ExitCode == nil:
-		v.Status = result.Failed
+		v.Status = run.Failed
 		v.Reason = t.because(fmt.Sprintf("container %s ended without an exit code", container), c)
 	case *c.ExitCode != 0:
-		v.Status = result.Failed
-		v.Reason = fmt.Sprintf("container %s %s", container, Exited(*c.ExitCode, c.Reason))
+		v.Status = run.Failed
+		v.Reason, v.Summary = fmt.Sprintf("container %s %s", container, Exited(*c.ExitCode, c.Reason)), ExitCode(*c.ExitCode, c.Reason)
 	case t.StopCode != "EssentialContainerExited":
-		v.Status = result.Lost
+		v.Status = run.Lost
 		v.Reason = fmt.Sprintf("container %s exited with code 0, but ECS does not say that it ended by itself%s", container, detail(t.StoppedReason))
 	default:
-		v.Status = result.Succeeded
-		v.Reason = fmt.Sprintf("container %s exited with code 0", container)
+		v.Status = run.Succeeded
+		v.Reason, v.Summary = fmt.Sprintf("container %s exited with code 0", container), ExitCode(0, "")
+	}
+	if v.Summary == "" {
+		v.Summary = v.Reason
 	}
 	return v
 }
@@ -110,44 +116,79 @@ func (t Task) interrupted() bool {
 	return false
 }
 
-// because completes a sentence with the deepest cause that ECS gives, the
-// container's before the task's, and with the exit code if there is one.
+// because completes a sentence with the deepest cause that ECS gives and with the
+// exit code if there is one.
 func (t Task) because(what string, c Container) string {
-	cause := c.Reason
-	if cause == "" {
-		cause = t.StoppedReason
-	}
-	sentence := what + detail(cause)
+	sentence := what + detail(t.deepest(c))
 	if c.ExitCode != nil {
 		sentence += fmt.Sprintf("; container %s %s", c.Name, Exited(*c.ExitCode, ""))
 	}
 	return sentence
 }
 
+// deepest is the container's reason before the task's.
+func (t Task) deepest(c Container) string { return cmp.Or(c.Reason, t.StoppedReason) }
+
+// cause is the deepest cause without the container runtime's own introductions.
+func (t Task) cause(c Container) string {
+	cause := oneLine(t.deepest(c))
+	if _, inner, ok := strings.Cut(cause, "unable to start container process: "); ok {
+		cause = strings.TrimSuffix(inner, ": unknown")
+	}
+	return cause
+}
+
 // detail appends a cause in ECS's words, on one line.
 func detail(cause string) string {
-	cause = strings.Join(strings.Fields(cause), " ")
-	if cause == "" {
+	if cause = oneLine(cause); cause == "" {
 		return ""
 	}
-	return ": " + strings.TrimSuffix(cause, ".")
+	return ": " + cause
 }
+
+func oneLine(cause string) string {
+	return strings.TrimSuffix(strings.Join(strings.Fields(cause), " "), ".")
+}
+
+// outOfMemory is how the reason of a container begins that was killed for memory
+// (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/resolve-outofmemory-error.html).
+const outOfMemory = "OutOfMemoryError"
 
 // Exited says what an exit code means, as the end of a sentence about what
 // exited. reason is ECS's, if it gives one.
 func Exited(code int, reason string) string {
-	sentence := fmt.Sprintf("exited with code %d", code)
-	switch name, isSignal := signalName(code - 128); {
-	case strings.HasPrefix(reason, "OutOfMemoryError"):
+	if strings.HasPrefix(reason, outOfMemory) {
 		return fmt.Sprintf("ran out of memory and was killed with code %d (%s)", code, strings.Join(strings.Fields(reason), " "))
-	case code == 126:
-		sentence += " (the command is not executable)"
-	case code == 127:
-		sentence += " (command not found)"
-	case isSignal:
-		sentence += " (" + name + ")"
 	}
-	return sentence + detail(reason)
+	return fmt.Sprintf("exited with code %d", code) + inBrackets(meaning(code)) + detail(reason)
+}
+
+// ExitCode is what Exited says in a few words.
+func ExitCode(code int, reason string) string {
+	what := meaning(code)
+	if strings.HasPrefix(reason, outOfMemory) {
+		what = outOfMemory
+	}
+	return fmt.Sprintf("exit code %d", code) + inBrackets(what)
+}
+
+func inBrackets(what string) string {
+	if what == "" {
+		return ""
+	}
+	return " (" + what + ")"
+}
+
+// meaning is what shells and the kernel mean by a code, "" for the command's own.
+func meaning(code int) string {
+	switch code {
+	case 126:
+		return "the command is not executable"
+	case 127:
+		return "command not found"
+	}
+	name, _ := signalName(code - 128)
+	return name
 }
 
 func signalName(number int) (string, bool) {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"errand/pkg/result"
+	"errand/pkg/run"
 	"errand/pkg/taskevent"
 )
 
@@ -31,34 +31,35 @@ func load(t testing.TB, name string) taskevent.Event {
 func TestVerdict(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
-		event  string
-		status result.Status
-		reason string
-		code   int // -1: none
-		ran    bool
+		event   string
+		status  run.Status
+		reason  string
+		summary string
+		code    int // -1: none
+		ran     bool
 	}{
-		{"succeeded", result.Succeeded, "container app exited with code 0", 0, true},
-		{"failed", result.Failed, "container app exited with code 3", 3, true},
-		{"sidecar-killed", result.Succeeded, "container app exited with code 0", 0, true},
-		{"injected-container", result.Succeeded, "container app exited with code 0", 0, true},
-		{"out-of-memory", result.Failed, "container app ran out of memory and was killed with code 137 (OutOfMemoryError: container killed due to memory usage)", 137, true},
-		{"killed", result.Failed, "container app exited with code 137 (SIGKILL)", 137, true},
-		{"segfault", result.Failed, "container app exited with code 139 (SIGSEGV)", 139, true},
-		{"not-found", result.Failed, "container app exited with code 127 (command not found)", 127, true},
-		{"not-executable", result.Failed, "container app exited with code 126 (the command is not executable)", 126, true},
-		{"no-exit-code", result.Failed, "container app ended without an exit code: Essential container in task exited", -1, true},
-		{"cannot-pull", result.StartFailed, "the task did not start: CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to resolve ref 123456789012.dkr.ecr.eu-west-1.amazonaws.com/billing:2026-11-18: not found", -1, false},
-		{"secret-missing", result.StartFailed, "the task did not start: ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: service call has been retried 1 time(s)", -1, false},
-		{"no-containers", result.StartFailed, "the task did not start: TaskFailedToStart: RESOURCE:GPU", -1, false},
-		{"dependency-failed", result.StartFailed, "container app did not start: container migrate exited with code 1", -1, false},
-		{"stopped-by-user", result.Stopped, "the task was stopped: Task stopped by user; container app exited with code 143 (SIGTERM)", 143, true},
-		{"stopped-exit-zero", result.Stopped, "the task was stopped: deploy freeze, asked by ops; container app exited with code 0", 0, true},
-		{"scaled-in", result.Stopped, "the task was stopped: Scaling activity initiated by (deployment ecs-svc/1234567890123456789); container app exited with code 143 (SIGTERM)", 143, true},
-		{"spot-interrupted", result.Interrupted, "AWS took the task away: Your Spot Task was interrupted; container app exited with code 143 (SIGTERM)", 143, true},
-		{"host-retired", result.Interrupted, "AWS took the task away: ECS is performing maintenance on the underlying infrastructure hosting the task; container app exited with code 143 (SIGTERM)", 143, true},
-		{"instance-terminated", result.Interrupted, "AWS took the task away: Host EC2 (instance i-0a1b2c3d4e5f67890) terminated", -1, true},
-		{"infrastructure-health", result.Interrupted, "AWS took the task away", -1, true},
-		{"no-stop-code", result.Lost, "container app exited with code 0, but ECS does not say that it ended by itself", 0, true},
+		{"succeeded", run.Succeeded, "container app exited with code 0", "exit code 0", 0, true},
+		{"failed", run.Failed, "container app exited with code 3", "exit code 3", 3, true},
+		{"sidecar-killed", run.Succeeded, "container app exited with code 0", "exit code 0", 0, true},
+		{"injected-container", run.Succeeded, "container app exited with code 0", "exit code 0", 0, true},
+		{"out-of-memory", run.Failed, "container app ran out of memory and was killed with code 137 (OutOfMemoryError: container killed due to memory usage)", "exit code 137 (OutOfMemoryError)", 137, true},
+		{"killed", run.Failed, "container app exited with code 137 (SIGKILL)", "exit code 137 (SIGKILL)", 137, true},
+		{"segfault", run.Failed, "container app exited with code 139 (SIGSEGV)", "exit code 139 (SIGSEGV)", 139, true},
+		{"not-found", run.Failed, "container app exited with code 127 (command not found)", "exit code 127 (command not found)", 127, true},
+		{"not-executable", run.Failed, "container app exited with code 126 (the command is not executable)", "exit code 126 (the command is not executable)", 126, true},
+		{"no-exit-code", run.Failed, "container app ended without an exit code: Essential container in task exited", "container app ended without an exit code: Essential container in task exited", -1, true},
+		{"cannot-pull", run.StartFailed, "the task did not start: CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to resolve ref 123456789012.dkr.ecr.eu-west-1.amazonaws.com/billing:2026-11-18: not found", "CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to resolve ref 123456789012.dkr.ecr.eu-west-1.amazonaws.com/billing:2026-11-18: not found", -1, false},
+		{"secret-missing", run.StartFailed, "the task did not start: ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: service call has been retried 1 time(s)", "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: service call has been retried 1 time(s)", -1, false},
+		{"no-containers", run.StartFailed, "the task did not start: TaskFailedToStart: RESOURCE:GPU", "TaskFailedToStart: RESOURCE:GPU", -1, false},
+		{"dependency-failed", run.StartFailed, "container app did not start: container migrate exited with code 1", "container migrate exited with code 1", -1, false},
+		{"stopped-by-user", run.Stopped, "the task was stopped: Task stopped by user; container app exited with code 143 (SIGTERM)", "Task stopped by user", 143, true},
+		{"stopped-exit-zero", run.Stopped, "the task was stopped: deploy freeze, asked by ops; container app exited with code 0", "deploy freeze, asked by ops", 0, true},
+		{"scaled-in", run.Stopped, "the task was stopped: Scaling activity initiated by (deployment ecs-svc/1234567890123456789); container app exited with code 143 (SIGTERM)", "Scaling activity initiated by (deployment ecs-svc/1234567890123456789)", 143, true},
+		{"spot-interrupted", run.Interrupted, "AWS took the task away: Your Spot Task was interrupted; container app exited with code 143 (SIGTERM)", "Your Spot Task was interrupted", 143, true},
+		{"host-retired", run.Interrupted, "AWS took the task away: ECS is performing maintenance on the underlying infrastructure hosting the task; container app exited with code 143 (SIGTERM)", "ECS is performing maintenance on the underlying infrastructure hosting the task", 143, true},
+		{"instance-terminated", run.Interrupted, "AWS took the task away: Host EC2 (instance i-0a1b2c3d4e5f67890) terminated", "Host EC2 (instance i-0a1b2c3d4e5f67890) terminated", -1, true},
+		{"infrastructure-health", run.Interrupted, "AWS took the task away", "AWS took the task away", -1, true},
+		{"no-stop-code", run.Lost, "container app exited with code 0, but ECS does not say that it ended by itself", "container app exited with code 0, but ECS does not say that it ended by itself", 0, true},
 	} {
 		t.Run(tc.event, func(t *testing.T) {
 			t.Parallel()
@@ -66,8 +67,8 @@ func TestVerdict(t *testing.T) {
 			if !e.Ended(prefix) {
 				t.Fatal("not seen as the end of a task of the stack")
 			}
-			got := e.Task.Verdict(e.Task.Run(prefix).Container)
-			want := taskevent.Verdict{Status: tc.status, Reason: tc.reason, Ran: tc.ran}
+			got := e.Task.Verdict(e.Task.Work(prefix).Container)
+			want := taskevent.Verdict{Status: tc.status, Reason: tc.reason, Summary: tc.summary, Ran: tc.ran}
 			if tc.code >= 0 {
 				want.ExitCode = &tc.code
 			}
@@ -87,34 +88,34 @@ func TestVerdictOnPartialEvents(t *testing.T) {
 		name      string
 		task      taskevent.Task
 		container string
-		status    result.Status
+		status    run.Status
 	}{
-		{"nothing but the name", taskevent.Task{}, "app", result.Lost},
-		{"no container known", taskevent.Task{StopCode: "EssentialContainerExited"}, "", result.Lost},
+		{"nothing but the name", taskevent.Task{}, "app", run.Lost},
+		{"no container known", taskevent.Task{StopCode: "EssentialContainerExited"}, "", run.Lost},
 		{"no exit code and no runtime id, but the task was started", taskevent.Task{
 			StopCode: "EssentialContainerExited", StartedAt: taskevent.Time{Time: started}, Containers: []taskevent.Container{{Name: "app"}},
-		}, "app", result.Failed},
+		}, "app", run.Failed},
 		{"a code of another container does not count", taskevent.Task{
 			StopCode: "EssentialContainerExited", StartedAt: taskevent.Time{Time: started},
 			Containers: []taskevent.Container{{Name: "side", ExitCode: new(int)}, {Name: "app", ExitCode: &one}},
-		}, "app", result.Failed},
+		}, "app", run.Failed},
 		{"a stop code of tomorrow with exit code 0", taskevent.Task{
 			StopCode: "SomethingNew", Containers: []taskevent.Container{{Name: "app", ExitCode: new(int)}},
-		}, "app", result.Lost},
+		}, "app", run.Lost},
 		{"a stop code of tomorrow with exit code 1", taskevent.Task{
 			StopCode: "SomethingNew", Containers: []taskevent.Container{{Name: "app", ExitCode: &one}},
-		}, "app", result.Failed},
+		}, "app", run.Failed},
 		{"failed to start after it had run", taskevent.Task{
 			StopCode: "TaskFailedToStart", Containers: []taskevent.Container{{Name: "app", ExitCode: &one}},
-		}, "app", result.Failed},
+		}, "app", run.Failed},
 		{"Docker's exit code for a container that could not be started", taskevent.Task{
 			StopCode: "TaskFailedToStart", Containers: []taskevent.Container{{Name: "app", ExitCode: &one, Reason: "CannotStartContainerError: exec: not found"}},
-		}, "app", result.StartFailed},
+		}, "app", run.StartFailed},
 		{"could not be created, EC2", taskevent.Task{
 			StopCode: "EssentialContainerExited", StartedAt: taskevent.Time{Time: started}, Containers: []taskevent.Container{{Name: "app", Reason: "CannotCreateContainerError: no such volume"}},
-		}, "app", result.StartFailed},
-		{"stopped before it was started", taskevent.Task{StopCode: "UserInitiated", Containers: []taskevent.Container{{Name: "app"}}}, "app", result.Stopped},
-		{"Spot told by its sentence only", taskevent.Task{StoppedReason: "Your Spot Task was interrupted."}, "app", result.Interrupted},
+		}, "app", run.StartFailed},
+		{"stopped before it was started", taskevent.Task{StopCode: "UserInitiated", Containers: []taskevent.Container{{Name: "app"}}}, "app", run.Stopped},
+		{"Spot told by its sentence only", taskevent.Task{StoppedReason: "Your Spot Task was interrupted."}, "app", run.Interrupted},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -161,7 +162,7 @@ func TestOddFields(t *testing.T) {
 			t.Errorf("%s: ended %v, %v", to, e.Ended(prefix), err)
 			continue
 		}
-		if v := e.Task.Verdict(e.Task.Run(prefix).Container); v.Status != result.Failed || v.ExitCode == nil || *v.ExitCode != 3 {
+		if v := e.Task.Verdict(e.Task.Work(prefix).Container); v.Status != run.Failed || v.ExitCode == nil || *v.ExitCode != 3 {
 			t.Errorf("%s: %+v", to, v)
 		}
 	}
@@ -189,18 +190,20 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-func TestRun(t *testing.T) {
+func TestWork(t *testing.T) {
 	t.Parallel()
-	got := load(t, "failed").Task.Run(prefix)
-	want := taskevent.Run{
-		Job: "billing-daily", ID: "billing-daily-20261120T020000Z", Attempt: 1,
-		ScheduledTime: time.Date(2026, 11, 20, 2, 0, 0, 0, time.UTC),
-		Container:     "app", Command: []string{"./bill", "--day", "2026-11-19"},
+	got := load(t, "failed").Task.Work(prefix)
+	want := taskevent.Work{
+		Run: run.Run{
+			Job: "billing-daily", ID: "billing-daily-20261120T020000Z", Attempt: 1, Method: "run-task",
+			ScheduledTime: time.Date(2026, 11, 20, 2, 0, 0, 0, time.UTC),
+		},
+		Container: "app", Command: []string{"./bill", "--day", "2026-11-19"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("run (-want +got):\n%s", diff)
 	}
-	if got := load(t, "started-by-hand").Task.Run(prefix); got.Job != "billing-daily" || got.ID != "" || got.Container != "" {
+	if got := load(t, "started-by-hand").Task.Work(prefix); got.Job != "billing-daily" || got.ID != "" || got.Container != "" {
 		t.Errorf("a task without the variables gives %+v", got)
 	}
 }
@@ -219,12 +222,12 @@ func FuzzVerdict(f *testing.F) {
 		if err != nil {
 			return
 		}
-		run := e.Task.Run(prefix)
-		v := e.Task.Verdict(run.Container)
-		if v.Reason == "" || strings.ContainsAny(v.Reason, "\r\n") && run.Container == "" {
+		work := e.Task.Work(prefix)
+		v := e.Task.Verdict(work.Container)
+		if v.Reason == "" || v.Summary == "" || strings.ContainsAny(v.Reason, "\r\n") && work.Container == "" {
 			t.Errorf("reason %q", v.Reason)
 		}
-		if v.Status == result.Succeeded && (v.ExitCode == nil || *v.ExitCode != 0 || e.Task.StopCode != "EssentialContainerExited") {
+		if v.Status == run.Succeeded && (v.ExitCode == nil || *v.ExitCode != 0 || e.Task.StopCode != "EssentialContainerExited") {
 			t.Errorf("succeeded with %v and %s", v.ExitCode, e.Task.StopCode)
 		}
 	})

@@ -1,13 +1,12 @@
-// Package job is the job payload: what a schedule or an event hands to the
-// launcher, how it is checked, and what identifies the run that it asks for.
+// Package payload is what a schedule or an event hands to errand: a job, to run as
+// a task of its own, or a command, to run in a live one. It reads and checks them;
 // docs/payload.md is its manual.
-package job
+package payload
 
 import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -16,16 +15,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"errand/pkg/awsjson"
+	"errand/pkg/run"
 )
 
 // DetailType is the detail-type of the EventBridge events that carry a payload
 // as their detail.
 const DetailType = "Errand Job"
 
-// Payload is the input of the launcher. Where ECS RunTask has a field of the
+// Job is the input of the launcher. Where ECS RunTask has a field of the
 // same name, it means the same.
-type Payload struct {
-	Job            string
+type Job struct {
+	Name           string `json:"job"`
 	Command        []string
 	Container      string
 	Environment    map[string]string
@@ -49,12 +49,16 @@ type Payload struct {
 	ScheduledTime time.Time
 	RunID         string `json:"runId"`
 	LogLines      *int
+	Method        Method
 
 	// Part of the payload's language, but not built yet: refused, so that
 	// nobody believes that a job is watched when it is not.
-	Timeout any
-	Retry   any
-	Overlap any
+	Timeout      Duration
+	StartTimeout Duration
+	StartWithin  Duration
+	ExpectEvery  Duration
+	Retry        *Retry
+	Overlap      Overlap
 }
 
 // Invalid says everything that is wrong with a payload.
@@ -66,20 +70,29 @@ func (e Invalid) Error() string { return strings.Join(e, "; ") }
 // returns the event's id in the latter case. The error is an Invalid that names
 // every bad field; the payload then holds what could be read all the same, so
 // that the refusal can name its job.
-func Decode(raw []byte) (Payload, string, error) {
-	var p Payload
-	eventID, err := decodeWrapped(raw, &p, &p.Command, p.check)
+func Decode(raw []byte) (Job, string, error) {
+	var p Job
+	eventID, err := decodeWrapped(raw, run.MethodRunTask, &p, &p.Command, p.check)
 	return p, eventID, err
 }
 
-// decodeWrapped reads a payload of either kind, whose command is a part of it, out
-// of its wrapping.
-func decodeWrapped(raw []byte, p any, command *[]string, check func() []string) (eventID string, err error) {
+// Run identifies the run that the payload asks for.
+func (p *Job) Run(eventID, requestID string) run.Run {
+	return run.Identify(run.MethodRunTask, p.Name, p.RunID, p.ScheduledTime, eventID, requestID)
+}
+
+// decodeWrapped reads a payload of the given kind, whose command is a part of it,
+// out of its wrapping.
+func decodeWrapped(raw []byte, method Method, p any, command *[]string, check func() []string) (eventID string, err error) {
 	payload, eventID, problem := unwrap(raw)
 	if problem != "" {
 		return eventID, Invalid{problem}
 	}
 	problems := decode(payload, p, check)
+	if of := MethodOf(raw); of == other(method) {
+		// Its fields are right where it belongs.
+		problems = Invalid{misdirected[of]}
+	}
 	if problems == nil {
 		return eventID, nil
 	}
@@ -139,27 +152,21 @@ func unwrap(raw []byte) (payload []byte, eventID, problem string) {
 	return event.Detail, event.ID, ""
 }
 
-var (
-	jobName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
-	runID   = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,128}$`)
-	ecsName = regexp.MustCompile(`^[A-Za-z0-9_:/.-]+$`)
-)
-
 // checkRun returns what is wrong with what says which run it is and what is
 // wanted of it.
-func checkRun(job, run string, logLines *int, environment map[string]string) []string {
+func checkRun(job, id string, logLines *int, environment map[string]string) []string {
 	var problems []string
 	bad := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	switch {
 	case job == "":
 		bad("job: required, the job's name")
-	case !jobName.MatchString(job):
+	case !run.ValidJob(job):
 		bad("job: %q must be 1 to 64 letters, digits, - or _", job)
 	}
-	if run != "" && !runID.MatchString(run) {
-		bad("runId: %q must be 1 to 128 letters, digits or one of - _ . :", run)
+	if id != "" && !run.ValidID(id) {
+		bad("runId: %q must be 1 to 128 letters, digits or one of - _ . :", id)
 	}
-	if logLines != nil && (*logLines < 0 || *logLines > 1000) {
+	if logLines != nil && (*logLines < 0 || *logLines > run.MaxLogLines) {
 		bad("logLines: %d must be from 0 to 1000", *logLines)
 	}
 	for _, name := range slices.Sorted(maps.Keys(environment)) {
@@ -183,15 +190,15 @@ func checkCommand(command []string) []string {
 
 // checkName takes a field's name and its value.
 func checkName(name, value string) []string {
-	if value == "" || ecsName.MatchString(value) {
+	if value == "" || run.Made(value, len(value), ":/._-") {
 		return nil
 	}
 	return []string{fmt.Sprintf("%s: %q is neither a name nor an ARN", name, value)}
 }
 
 // check returns what is wrong beyond the types.
-func (p *Payload) check() []string {
-	problems := checkRun(p.Job, p.RunID, p.LogLines, p.Environment)
+func (p *Job) check() []string {
+	problems := checkRun(p.Name, p.RunID, p.LogLines, p.Environment)
 	bad := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 
 	if p.Command != nil && len(p.Command) == 0 {
@@ -216,21 +223,14 @@ func (p *Payload) check() []string {
 	if n := p.NetworkConfiguration; n != nil && (n.AwsvpcConfiguration == nil || len(n.AwsvpcConfiguration.Subnets) == 0) {
 		bad("networkConfiguration: needs awsvpcConfiguration with at least one of subnets")
 	}
-	for _, field := range []struct {
-		name  string
-		value any
-	}{{"timeout", p.Timeout}, {"retry", p.Retry}, {"overlap", p.Overlap}} {
-		if field.value != nil {
-			bad("%s: not supported yet; leave it out", field.name)
-		}
-	}
+	problems = append(problems, p.checkPolicy()...)
 	problems = append(problems, p.checkMembers()...)
 	return append(problems, p.checkOverrides()...)
 }
 
 // checkMembers finds the members of the passed-through fields that ECS requires
 // and the payload lacks.
-func (p *Payload) checkMembers() []string {
+func (p *Job) checkMembers() []string {
 	var problems []string
 	need := func(value, format string, args ...any) {
 		if value == "" {
@@ -258,7 +258,7 @@ func (p *Payload) checkMembers() []string {
 	return problems
 }
 
-func (p *Payload) checkOverrides() []string {
+func (p *Job) checkOverrides() []string {
 	if p.Overrides == nil {
 		return nil
 	}
@@ -303,8 +303,8 @@ func checkVariable(path, name string) []string {
 		return []string{path + ": a variable without a name"}
 	case strings.ContainsAny(name, "=\x00"):
 		return []string{fmt.Sprintf("%s: %q is not the name of an environment variable", path, name)}
-	case strings.HasPrefix(name, reserved):
-		return []string{fmt.Sprintf("%s: %s is reserved; variables beginning with %s are errand's own", path, name, reserved)}
+	case strings.HasPrefix(name, run.Reserved):
+		return []string{fmt.Sprintf("%s: %s is reserved; variables beginning with %s are errand's own", path, name, run.Reserved)}
 	}
 	return nil
 }

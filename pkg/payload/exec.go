@@ -1,8 +1,10 @@
-package job
+package payload
 
 import (
 	"fmt"
 	"time"
+
+	"errand/pkg/run"
 )
 
 // The bounds of an exec payload's timeout. A Lambda function runs for 15 minutes
@@ -12,10 +14,10 @@ const (
 	maxExecTimeout = 14 * time.Minute
 )
 
-// ExecPayload is the input of the executor: a command to run inside a container
+// Exec is the input of the executor: a command to run inside a container
 // that is running already.
-type ExecPayload struct {
-	Job         string
+type Exec struct {
+	Name        string `json:"job"`
 	Command     []string
 	Cluster     string
 	Container   string
@@ -30,18 +32,19 @@ type ExecPayload struct {
 	RunID         string `json:"runId"`
 	LogLines      *int
 	Timeout       string // 1s to 14m
+	Method        Method
 }
 
 // DecodeExec reads an exec payload, bare or as the detail of an "Errand Job"
 // event, as strictly as Decode does.
-func DecodeExec(raw []byte) (ExecPayload, string, error) {
-	var p ExecPayload
-	eventID, err := decodeWrapped(raw, &p, &p.Command, p.check)
+func DecodeExec(raw []byte) (Exec, string, error) {
+	var p Exec
+	eventID, err := decodeWrapped(raw, run.MethodExec, &p, &p.Command, p.check)
 	return p, eventID, err
 }
 
-func (p *ExecPayload) check() []string {
-	problems := checkRun(p.Job, p.RunID, p.LogLines, p.Environment)
+func (p *Exec) check() []string {
+	problems := checkRun(p.Name, p.RunID, p.LogLines, p.Environment)
 	bad := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	if len(p.Command) == 0 {
 		bad("command: required, the program and its arguments")
@@ -69,17 +72,14 @@ func (p *ExecPayload) check() []string {
 }
 
 // Limit is how long the command may run.
-func (p *ExecPayload) Limit() time.Duration {
+func (p *Exec) Limit() time.Duration {
 	if d, err := time.ParseDuration(p.Timeout); err == nil {
 		return d
 	}
 	return maxExecTimeout
 }
 
-// Run gives the payload its identity, as NewRun does.
-func (p *ExecPayload) Run(eventID, requestID string) Run {
-	return NewRun(Payload{
-		Job: p.Job, Command: p.Command, Cluster: p.Cluster, Container: p.Container, Environment: p.Environment,
-		ScheduledTime: p.ScheduledTime, RunID: p.RunID, LogLines: p.LogLines,
-	}, eventID, requestID)
+// Run identifies the run that the payload asks for.
+func (p *Exec) Run(eventID, requestID string) run.Run {
+	return run.Identify(run.MethodExec, p.Name, p.RunID, p.ScheduledTime, eventID, requestID)
 }

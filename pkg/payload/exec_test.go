@@ -1,4 +1,4 @@
-package job_test
+package payload_test
 
 import (
 	"errors"
@@ -6,21 +6,23 @@ import (
 	"testing"
 	"time"
 
-	"errand/pkg/job"
+	"errand/pkg/payload"
+	"errand/pkg/run"
 )
 
 func TestDecodeExec(t *testing.T) {
 	t.Parallel()
-	p, _, err := job.DecodeExec([]byte(`{"job": "cache-clear", "command": ["bin/cache", "clear"], "cluster": "jobs", "service": "web", "container": "app",
+	p, _, err := payload.DecodeExec([]byte(`{"job": "cache-clear", "command": ["bin/cache", "clear"], "cluster": "jobs", "service": "web", "container": "app",
 		"environment": {"SCOPE": "all"}, "scheduledTime": "2026-11-20T02:00:00Z", "logLines": 5, "timeout": "90s"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	run := p.Run("", "request")
-	if run.ID != "cache-clear-20261120T020000Z" || p.Limit() != 90*time.Second || p.Service != "web" || run.Command[1] != "clear" {
-		t.Errorf("got %+v, %+v", p, run)
+	got := p.Run("", "request")
+	want := run.Run{Job: "cache-clear", ID: "cache-clear-20261120T020000Z", Attempt: 1, Method: "exec", ScheduledTime: time.Date(2026, 11, 20, 2, 0, 0, 0, time.UTC)}
+	if got != want || p.Limit() != 90*time.Second || p.Service != "web" || p.Command[1] != "clear" {
+		t.Errorf("got %+v, %+v", p, got)
 	}
-	p, id, err := job.DecodeExec([]byte(`{"detail-type": "Errand Job", "id": "e-1", "detail": {"job": "j", "command": ["a"], "task": "0123456789abcdef0123456789abcdef"}}`))
+	p, id, err := payload.DecodeExec([]byte(`{"detail-type": "Errand Job", "id": "e-1", "detail": {"job": "j", "command": ["a"], "task": "0123456789abcdef0123456789abcdef"}}`))
 	if err != nil || id != "e-1" || p.Limit() != 14*time.Minute {
 		t.Errorf("got %+v, %s, %v", p, id, err)
 	}
@@ -46,8 +48,8 @@ func TestDecodeExecRefuses(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			_, _, err := job.DecodeExec([]byte(tc.payload))
-			if _, ok := errors.AsType[job.Invalid](err); !ok || !strings.Contains(err.Error(), tc.want) {
+			_, _, err := payload.DecodeExec([]byte(tc.payload))
+			if _, ok := errors.AsType[payload.Invalid](err); !ok || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v, want %q", err, tc.want)
 			}
 		})
@@ -57,7 +59,7 @@ func TestDecodeExecRefuses(t *testing.T) {
 func TestSampleExecPayloads(t *testing.T) {
 	t.Parallel()
 	for _, file := range glob(t, "../../events/executor/*.json") {
-		if _, _, err := job.DecodeExec(read(t, file)); err != nil {
+		if _, _, err := payload.DecodeExec(read(t, file)); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
 	}

@@ -1,4 +1,4 @@
-package job_test
+package payload_test
 
 import (
 	"errors"
@@ -13,12 +13,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"errand/pkg/job"
+	"errand/pkg/payload"
 )
 
-func TestDecode(t *testing.T) {
-	t.Parallel()
-	everything := `{
+// everything is a payload with every field that works.
+const everything = `{
 		"job": "billing-daily", "command": ["./bill", "--day", "2026-11-19"], "container": "app",
 		"environment": {"TZ": "UTC"}, "taskDefinition": "billing:42", "cluster": "jobs",
 		"overrides": {"cpu": "512", "ephemeralStorage": {"sizeInGiB": 30}, "containerOverrides": [
@@ -31,8 +30,19 @@ func TestDecode(t *testing.T) {
 		"enableExecuteCommand": true,
 		"volumeConfigurations": [{"name": "data", "managedEBSVolume": {"roleArn": "arn:aws:iam::123456789012:role/ebs", "sizeInGiB": 10}}],
 		"scheduledTime": "2026-11-20T03:00:00+01:00", "runId": "r-1", "logLines": 0}`
-	want := job.Payload{
-		Job: "billing-daily", Command: []string{"./bill", "--day", "2026-11-19"}, Container: "app",
+
+// sdkTypes are the SDK's, which have unexported members.
+var sdkTypes = []any{
+	types.TaskOverride{}, types.EphemeralStorage{}, types.ContainerOverride{}, types.KeyValuePair{},
+	types.CapacityProviderStrategyItem{}, types.NetworkConfiguration{}, types.AwsVpcConfiguration{},
+	types.PlacementConstraint{}, types.PlacementStrategy{}, types.Tag{}, types.TaskVolumeConfiguration{},
+	types.TaskManagedEBSVolumeConfiguration{},
+}
+
+func TestDecode(t *testing.T) {
+	t.Parallel()
+	want := payload.Job{
+		Name: "billing-daily", Command: []string{"./bill", "--day", "2026-11-19"}, Container: "app",
 		Environment: map[string]string{"TZ": "UTC"}, TaskDefinition: "billing:42", Cluster: "jobs",
 		Overrides: &types.TaskOverride{
 			Cpu: aws.String("512"), EphemeralStorage: &types.EphemeralStorage{SizeInGiB: 30},
@@ -59,15 +69,11 @@ func TestDecode(t *testing.T) {
 	for name, raw := range map[string]string{"bare": everything, "as the detail of an event": event} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, eventID, err := job.Decode([]byte(raw))
+			got, eventID, err := payload.Decode([]byte(raw))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(
-				types.TaskOverride{}, types.EphemeralStorage{}, types.ContainerOverride{}, types.KeyValuePair{},
-				types.CapacityProviderStrategyItem{}, types.NetworkConfiguration{}, types.AwsVpcConfiguration{},
-				types.PlacementConstraint{}, types.PlacementStrategy{}, types.Tag{}, types.TaskVolumeConfiguration{},
-				types.TaskManagedEBSVolumeConfiguration{})); diff != "" {
+			if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(sdkTypes...)); diff != "" {
 				t.Errorf("payload (-want +got):\n%s", diff)
 			}
 			if wantID := map[bool]string{true: "e-1"}[raw == event]; eventID != wantID {
@@ -137,8 +143,8 @@ func TestDecodeRefuses(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			_, _, err := job.Decode([]byte(tc.payload))
-			if _, ok := errors.AsType[job.Invalid](err); !ok {
+			_, _, err := payload.Decode([]byte(tc.payload))
+			if _, ok := errors.AsType[payload.Invalid](err); !ok {
 				t.Fatalf("got %v, want an Invalid", err)
 			}
 			for _, want := range tc.want {
@@ -152,9 +158,9 @@ func TestDecodeRefuses(t *testing.T) {
 
 func TestRefusedPayloadKeepsWhatWasRead(t *testing.T) {
 	t.Parallel()
-	p, id, err := job.Decode([]byte(`{"detail-type": "Errand Job", "id": "e-1", "detail": {"job": "billing", "runId": "r-1", "comand": []}}`))
-	if err == nil || p.Job != "billing" || p.RunID != "r-1" || id != "e-1" {
-		t.Errorf("got %q, %q, %q, %v", p.Job, p.RunID, id, err)
+	p, id, err := payload.Decode([]byte(`{"detail-type": "Errand Job", "id": "e-1", "detail": {"job": "billing", "runId": "r-1", "comand": []}}`))
+	if err == nil || p.Name != "billing" || p.RunID != "r-1" || id != "e-1" {
+		t.Errorf("got %q, %q, %q, %v", p.Name, p.RunID, id, err)
 	}
 }
 
@@ -163,76 +169,11 @@ func TestSamplePayloads(t *testing.T) {
 	for _, file := range glob(t, "../../events/launcher/*.json") {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
-			_, _, err := job.Decode(read(t, file))
+			_, _, err := payload.Decode(read(t, file))
 			if refused := filepath.Base(file) == "misspelt.json"; refused != (err != nil) {
 				t.Errorf("got %v, refused should be %v", err, refused)
 			}
 		})
-	}
-}
-
-func TestIdentity(t *testing.T) {
-	t.Parallel()
-	due := time.Date(2026, 11, 20, 3, 0, 0, 0, time.FixedZone("CET", 3600))
-	for _, tc := range []struct {
-		name    string
-		payload job.Payload
-		eventID string
-		want    string
-	}{
-		{"runId comes first", job.Payload{Job: "j", RunID: "r", ScheduledTime: due}, "e", "r"},
-		{"then the time it was due, in UTC", job.Payload{Job: "j", ScheduledTime: due}, "e", "j-20261120T020000Z"},
-		{"then the event's id", job.Payload{Job: "j"}, "e", "e"},
-		{"then the request's", job.Payload{Job: "j"}, "", "request"},
-		{"a bad runId is no identity", job.Payload{Job: "j", RunID: "a b"}, "e", "e"},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			if got := job.NewRun(tc.payload, tc.eventID, "request").ID; got != tc.want {
-				t.Errorf("got %s, want %s", got, tc.want)
-			}
-		})
-	}
-}
-
-func TestToken(t *testing.T) {
-	t.Parallel()
-	run := job.Run{ID: "r-1", Attempt: 1}
-	token := run.Token("errand/a/", 0)
-	if len(token) != 64 {
-		t.Errorf("token has %d characters", len(token))
-	}
-	if again := run.Token("errand/a/", 0); again != token {
-		t.Error("the same run has two tokens")
-	}
-	for name, other := range map[string]string{
-		"another stack":         run.Token("errand/b/", 0),
-		"another placement try": run.Token("errand/a/", 1),
-		"another attempt":       job.Run{ID: "r-1", Attempt: 2}.Token("errand/a/", 0),
-		"another run":           job.Run{ID: "r-2", Attempt: 1}.Token("errand/a/", 0),
-	} {
-		if other == token {
-			t.Errorf("%s has the same token", name)
-		}
-	}
-}
-
-func TestVariables(t *testing.T) {
-	t.Parallel()
-	run := job.NewRun(job.Payload{Job: "j", ScheduledTime: time.Date(2026, 11, 20, 2, 0, 0, 0, time.UTC), LogLines: aws.Int(0)}, "", "")
-	got := map[string]string{}
-	for _, v := range run.Variables() {
-		got[*v.Name] = *v.Value
-	}
-	want := map[string]string{
-		"ERRAND_JOB": "j", "ERRAND_RUN_ID": "j-20261120T020000Z", "ERRAND_ATTEMPT": "1",
-		"ERRAND_SCHEDULED_TIME": "2026-11-20T02:00:00Z", "ERRAND_LOG_LINES": "0",
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("variables (-want +got):\n%s", diff)
-	}
-	if got := job.NewRun(job.Payload{Job: "j"}, "e", "").Variables(); len(got) != 3 {
-		t.Errorf("a run without a time and log lines has %d variables, want 3", len(got))
 	}
 }
 
@@ -242,11 +183,11 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add([]byte(`{"job":"j","environment":{"A":"1"},"overrides":{"containerOverrides":[{"name":"a","environment":[{}]}]}}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		p, eventID, err := job.Decode(raw)
-		if err == nil && (p.Job == "" || len(p.Job) > 64) {
-			t.Errorf("accepted the job name %q", p.Job)
+		p, eventID, err := payload.Decode(raw)
+		if err == nil && (p.Name == "" || len(p.Name) > 64) {
+			t.Errorf("accepted the job name %q", p.Name)
 		}
-		run := job.NewRun(p, eventID, "request")
+		run := p.Run(eventID, "request")
 		if run.ID == "" {
 			t.Error("a run without an id")
 		}

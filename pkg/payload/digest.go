@@ -1,0 +1,60 @@
+package payload
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// digestLength is the length of one field's digest in characters of six bits.
+const digestLength = 6
+
+// Digest tells payloads apart, field by field and without their values: for each
+// field as it was given, in the order of the names, the name, a colon and six
+// characters. The form of the JSON document does not count, nor does the job,
+// which is a part of the run's identity. It is "" for what is no object.
+func Digest(raw []byte) string {
+	payload, _, _ := unwrap(raw)
+	dec := json.NewDecoder(bytes.NewReader(payload))
+	dec.UseNumber() // a number counts as it was written
+	var fields map[string]any
+	if err := dec.Decode(&fields); err != nil {
+		return ""
+	}
+	delete(fields, "job")
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		text, _ := json.Marshal(fields[name]) // decoded from JSON, and with sorted names
+		sum := sha256.Sum256(text)
+		parts = append(parts, name+":"+base64.RawURLEncoding.EncodeToString(sum[:])[:digestLength])
+	}
+	return strings.Join(parts, ",")
+}
+
+// Differing are the names of the fields in which two payloads with these digests
+// differ, in order.
+func Differing(a, b string) []string {
+	of := func(digest string) map[string]string {
+		fields := map[string]string{}
+		for part := range strings.SplitSeq(digest, ",") {
+			name, sum, _ := strings.Cut(part, ":")
+			fields[name] = sum
+		}
+		delete(fields, "")
+		return fields
+	}
+	one, two := of(a), of(b)
+	all := maps.Clone(one)
+	maps.Copy(all, two)
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if one[name] != two[name] {
+			names = append(names, name)
+		}
+	}
+	return names
+}
