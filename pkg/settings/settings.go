@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -90,20 +89,43 @@ func describe[T any](err error) []string {
 	return problems
 }
 
-var (
-	// The slash at its end keeps the tasks of one stack apart from those of
-	// another whose name begins alike.
-	startedBy = regexp.MustCompile(`^[A-Za-z0-9/_-]{1,126}/$`)
-	topicARN  = regexp.MustCompile(`^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$`)
+// Plain functions rather than regular expressions, which would be compiled at
+// each start, wanted or not.
+
+// isStartedBy is whether s is a prefix of startedBy. The slash at its end keeps
+// the tasks of one stack apart from those of another whose name begins alike.
+func isStartedBy(s string) bool {
+	name, ok := strings.CutSuffix(s, "/")
+	return ok && len(name) <= 126 && consistsOf(name, alphanumeric+"/_-")
+}
+
+// isTopicARN is whether s is arn:<partition>:sns:<Region>:<account>:<name>. The
+// name of a topic that is not a standard one has a dot, as in .fifo.
+func isTopicARN(s string) bool {
+	part := strings.Split(s, ":")
+	return len(part) == 6 && part[0] == "arn" && consistsOf(part[1], lower+"-") && part[2] == "sns" &&
+		consistsOf(part[3], lower+digits+"-") && len(part[4]) == 12 && consistsOf(part[4], digits) &&
+		consistsOf(part[5], alphanumeric+"_-")
+}
+
+const (
+	digits       = "0123456789"
+	lower        = "abcdefghijklmnopqrstuvwxyz"
+	alphanumeric = digits + lower + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 )
+
+// consistsOf is whether s has characters, and no others than these.
+func consistsOf(s, these string) bool {
+	return s != "" && strings.Trim(s, these) == ""
+}
 
 func (c *Common) check() []string {
 	var problems []string
-	if c.StartedByPrefix != "" && !startedBy.MatchString(c.StartedByPrefix) {
+	if c.StartedByPrefix != "" && !isStartedBy(c.StartedByPrefix) {
 		problems = append(problems, fmt.Sprintf("STARTED_BY_PREFIX: %q must be up to 126 letters, digits, - _ or /, which is what startedBy of an ECS task takes, and end with a /", c.StartedByPrefix))
 	}
 	for _, topic := range []struct{ name, arn string }{{"TOPIC_ARN", c.TopicARN}, {"TEXT_TOPIC_ARN", c.TextTopicARN}} {
-		if topic.arn != "" && !topicARN.MatchString(topic.arn) {
+		if topic.arn != "" && !isTopicARN(topic.arn) {
 			problems = append(problems, fmt.Sprintf("%s: %q is not the ARN of a standard SNS topic", topic.name, topic.arn))
 		}
 	}

@@ -61,6 +61,39 @@ func expect(t *testing.T, err error, want ...string) {
 	}
 }
 
+func TestForms(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a", 126)
+	for prefix, ok := range map[string]bool{
+		"a/": true, "errand/jobs/": true, "-_Z9/": true, "a//": true, long + "/": true,
+		"/": false, "a": false, "a /": false, "a:b/": false, "é/": false, "a/\n": false, long + "a/": false,
+	} {
+		if problem := problemsOf("STARTED_BY_PREFIX", prefix); ok != (problem == "") {
+			t.Errorf("%q: %q", prefix, problem)
+		}
+	}
+	for arn, ok := range map[string]bool{
+		topic: true, "arn:aws-cn:sns:cn-north-1:123456789012:A_b-9": true,
+		topic + ".fifo": false, topic + "\n": false, topic + ":subscription": false, "x" + topic: false,
+		"arn:aws:sns:eu-west-1:123456789012:": false, "arn:aws:sns::123456789012:results": false,
+		"arn:aws:sqs:eu-west-1:123456789012:results": false, "arn:AWS:sns:eu-west-1:123456789012:results": false,
+		"arn:aws:sns:eu-west-1:12345678901:results": false, "arn:aws:sns:eu-west-1:12345678901a:results": false,
+	} {
+		if problem := problemsOf("TEXT_TOPIC_ARN", arn); ok != (problem == "") {
+			t.Errorf("%q: %q", arn, problem)
+		}
+	}
+}
+
+// problemsOf is what is wrong if one variable of good settings has this value.
+func problemsOf(name, value string) string {
+	environ := []string{"STARTED_BY_PREFIX=errand/jobs/", "TOPIC_ARN=" + topic, name + "=" + value}
+	if _, err := settings.Load[settings.Collector](environ); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
 func TestAWS(t *testing.T) {
 	for _, name := range []string{"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"} {
 		t.Setenv(name, "")
