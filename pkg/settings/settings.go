@@ -8,12 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/caarlos0/env/v11"
 )
 
@@ -168,34 +163,4 @@ func oneOf(name, value string, allowed ...string) []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("%s: %q is not one of %s", name, value, strings.Join(allowed, ", "))}
-}
-
-// callTimeout bounds one HTTP request. ECS, Logs and SNS answer within a second.
-const callTimeout = 10 * time.Second
-
-// AWS makes the SDK's configuration from the environment alone, which is all
-// that Lambda gives a function. config.LoadDefaultConfig would add the clients
-// of every other credential source, 1.4 MB of each binary.
-func AWS() (aws.Config, error) {
-	source, err := config.NewEnvConfig()
-	if err != nil {
-		return aws.Config{}, fmt.Errorf("read the AWS SDK's environment variables: %w", err)
-	}
-	if source.Region == "" || !source.Credentials.HasKeys() {
-		return aws.Config{}, errors.New("AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set; Lambda sets them, elsewhere set them yourself")
-	}
-	cfg := aws.Config{
-		Region:           source.Region,
-		Credentials:      credentials.StaticCredentialsProvider{Value: source.Credentials},
-		ConfigSources:    []any{source},
-		RetryMode:        source.RetryMode,
-		RetryMaxAttempts: source.RetryMaxAttempts,
-		AppID:            source.AppID,
-		// A call that hangs is given up in time for another one.
-		HTTPClient: awshttp.NewBuildableClient().WithTimeout(callTimeout),
-	}
-	if ignore := source.IgnoreConfiguredEndpoints; source.BaseEndpoint != "" && (ignore == nil || !*ignore) {
-		cfg.BaseEndpoint = &source.BaseEndpoint
-	}
-	return cfg, nil
 }

@@ -93,20 +93,3 @@ func problemsOf(name, value string) string {
 	}
 	return ""
 }
-
-func TestAWS(t *testing.T) {
-	for _, name := range []string{"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"} {
-		t.Setenv(name, "")
-	}
-	if _, err := settings.AWS(); err == nil || !strings.Contains(err.Error(), "AWS_REGION") {
-		t.Errorf("without a Region: %v", err)
-	}
-	t.Setenv("AWS_REGION", "eu-west-1")
-	t.Setenv("AWS_ACCESS_KEY_ID", "id")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
-	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4599")
-	cfg, err := settings.AWS()
-	if err != nil || cfg.Region != "eu-west-1" || cfg.BaseEndpoint == nil || *cfg.BaseEndpoint != "http://127.0.0.1:4599" {
-		t.Errorf("got %+v, %v", cfg, err)
-	}
-}
