@@ -19,6 +19,11 @@ type Common struct {
 	TextTopicARN    string `env:"TEXT_TOPIC_ARN"`
 }
 
+// Topics are the topics of the two forms of a result.
+func (c Common) Topics() (json, text string) {
+	return c.TopicARN, c.TextTopicARN
+}
+
 // Launcher is the environment of functions/launcher.
 type Launcher struct {
 	Common
