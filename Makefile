@@ -69,8 +69,9 @@ sizes:
 		size=$$(wc -c < build/lambda/$$1/bootstrap); echo "$$1 for Lambda: $$size of $$2 bytes"; \
 		[ $$size -lt $$2 ] || { echo "$$1 is too large"; exit 1; }; shift 2; done
 
-bench: ## measure: payload to RunTask, event to result, the text form
+bench: ## measure: payload to RunTask, event to result, the text form, starts
 	go test -run '^$$' -bench . ./pkg/...
+	go test -run '^$$' -bench . -benchtime 100x ./test/start
 
 fuzz: ## let each fuzz target run for FUZZTIME (30s)
 	@for p in $$(go list ./pkg/...); do for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \

@@ -3,19 +3,10 @@
 package settings
 
 import (
-	"errors"
 	"fmt"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
-	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/caarlos0/env/v11"
 )
 
 // Common is what every function needs.
@@ -23,6 +14,11 @@ type Common struct {
 	StartedByPrefix string `env:"STARTED_BY_PREFIX,required,notEmpty"`
 	TopicARN        string `env:"TOPIC_ARN,required,notEmpty"`
 	TextTopicARN    string `env:"TEXT_TOPIC_ARN"`
+}
+
+// Topics are the topics of the two forms of a result.
+func (c Common) Topics() (json, text string) {
+	return c.TopicARN, c.TextTopicARN
 }
 
 // Launcher is the environment of functions/launcher.
@@ -54,12 +50,13 @@ type Executor struct {
 // Load reads environ (as os.Environ returns it) into a settings struct and
 // names everything that is missing or bad in one error.
 func Load[T any](environ []string) (T, error) {
-	settings, err := env.ParseAsWithOptions[T](env.Options{
-		Environment: env.ToMap(environ),
-		// CloudFormation cannot leave a variable out, only empty.
-		SetDefaultsForZeroValuesOnly: true,
-	})
-	problems := describe[T](err)
+	values := make(map[string]string, len(environ))
+	for _, variable := range environ {
+		name, value, _ := strings.Cut(variable, "=")
+		values[name] = value
+	}
+	var settings T
+	problems := fill(reflect.ValueOf(&settings).Elem(), values)
 	if c, ok := any(&settings).(interface{ check() []string }); ok {
 		problems = append(problems, c.check()...)
 	}
@@ -69,41 +66,43 @@ func Load[T any](environ []string) (T, error) {
 	return settings, nil
 }
 
-// describe names the variables, which env does not always do.
-func describe[T any](err error) []string {
-	if err == nil {
-		return nil
-	}
-	all, ok := errors.AsType[env.AggregateError](err)
-	if !ok {
-		return []string{err.Error()}
-	}
-	var problems []string
-	for _, e := range all.Errors {
-		text := e.Error()
-		if bad, ok := errors.AsType[env.ParseError](e); ok {
-			field, _ := reflect.TypeFor[T]().FieldByName(bad.Name)
-			text = fmt.Sprintf("%s: must be a value of type %s (%v)", field.Tag.Get("env"), bad.Type, bad.Err)
-		}
-		problems = append(problems, text)
-	}
-	return problems
+// Plain functions rather than regular expressions, which would be compiled at
+// each start, wanted or not.
+
+// isStartedBy is whether s is a prefix of startedBy. The slash at its end keeps
+// the tasks of one stack apart from those of another whose name begins alike.
+func isStartedBy(s string) bool {
+	name, ok := strings.CutSuffix(s, "/")
+	return ok && len(name) <= 126 && consistsOf(name, alphanumeric+"/_-")
 }
 
-var (
-	// The slash at its end keeps the tasks of one stack apart from those of
-	// another whose name begins alike.
-	startedBy = regexp.MustCompile(`^[A-Za-z0-9/_-]{1,126}/$`)
-	topicARN  = regexp.MustCompile(`^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$`)
+// isTopicARN is whether s is arn:<partition>:sns:<Region>:<account>:<name>. The
+// name of a topic that is not a standard one has a dot, as in .fifo.
+func isTopicARN(s string) bool {
+	part := strings.Split(s, ":")
+	return len(part) == 6 && part[0] == "arn" && consistsOf(part[1], lower+"-") && part[2] == "sns" &&
+		consistsOf(part[3], lower+digits+"-") && len(part[4]) == 12 && consistsOf(part[4], digits) &&
+		consistsOf(part[5], alphanumeric+"_-")
+}
+
+const (
+	digits       = "0123456789"
+	lower        = "abcdefghijklmnopqrstuvwxyz"
+	alphanumeric = digits + lower + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 )
+
+// consistsOf is whether s has characters, and no others than these.
+func consistsOf(s, these string) bool {
+	return s != "" && strings.Trim(s, these) == ""
+}
 
 func (c *Common) check() []string {
 	var problems []string
-	if c.StartedByPrefix != "" && !startedBy.MatchString(c.StartedByPrefix) {
+	if c.StartedByPrefix != "" && !isStartedBy(c.StartedByPrefix) {
 		problems = append(problems, fmt.Sprintf("STARTED_BY_PREFIX: %q must be up to 126 letters, digits, - _ or /, which is what startedBy of an ECS task takes, and end with a /", c.StartedByPrefix))
 	}
 	for _, topic := range []struct{ name, arn string }{{"TOPIC_ARN", c.TopicARN}, {"TEXT_TOPIC_ARN", c.TextTopicARN}} {
-		if topic.arn != "" && !topicARN.MatchString(topic.arn) {
+		if topic.arn != "" && !isTopicARN(topic.arn) {
 			problems = append(problems, fmt.Sprintf("%s: %q is not the ARN of a standard SNS topic", topic.name, topic.arn))
 		}
 	}
@@ -146,34 +145,4 @@ func oneOf(name, value string, allowed ...string) []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("%s: %q is not one of %s", name, value, strings.Join(allowed, ", "))}
-}
-
-// callTimeout bounds one HTTP request. ECS, Logs and SNS answer within a second.
-const callTimeout = 10 * time.Second
-
-// AWS makes the SDK's configuration from the environment alone, which is all
-// that Lambda gives a function. config.LoadDefaultConfig would add the clients
-// of every other credential source, 1.4 MB of each binary.
-func AWS() (aws.Config, error) {
-	source, err := config.NewEnvConfig()
-	if err != nil {
-		return aws.Config{}, fmt.Errorf("read the AWS SDK's environment variables: %w", err)
-	}
-	if source.Region == "" || !source.Credentials.HasKeys() {
-		return aws.Config{}, errors.New("AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set; Lambda sets them, elsewhere set them yourself")
-	}
-	cfg := aws.Config{
-		Region:           source.Region,
-		Credentials:      credentials.StaticCredentialsProvider{Value: source.Credentials},
-		ConfigSources:    []any{source},
-		RetryMode:        source.RetryMode,
-		RetryMaxAttempts: source.RetryMaxAttempts,
-		AppID:            source.AppID,
-		// A call that hangs is given up in time for another one.
-		HTTPClient: awshttp.NewBuildableClient().WithTimeout(callTimeout),
-	}
-	if ignore := source.IgnoreConfiguredEndpoints; source.BaseEndpoint != "" && (ignore == nil || !*ignore) {
-		cfg.BaseEndpoint = &source.BaseEndpoint
-	}
-	return cfg, nil
 }

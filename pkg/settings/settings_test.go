@@ -34,6 +34,12 @@ func TestLoad(t *testing.T) {
 	if collector, err = settings.Load[settings.Collector]([]string{"STARTED_BY_PREFIX=errand/jobs/", "TOPIC_ARN=" + topic, "LOG_LINES="}); err != nil || collector.LogLines != 50 {
 		t.Errorf("LOG_LINES empty gives %d, %v", collector.LogLines, err)
 	}
+	for value, want := range map[string]bool{"": true, "true": true, "1": true, "false": false} {
+		executor, err := settings.Load[settings.Executor]([]string{"STARTED_BY_PREFIX=errand/jobs/", "TOPIC_ARN=" + topic, "CLUSTER=jobs", "SIGN_SESSIONS=" + value})
+		if err != nil || executor.SignSessions != want {
+			t.Errorf("SIGN_SESSIONS=%s gives %t, %v", value, executor.SignSessions, err)
+		}
+	}
 }
 
 func TestEveryProblemInOneMessage(t *testing.T) {
@@ -45,7 +51,9 @@ func TestEveryProblemInOneMessage(t *testing.T) {
 	_, err = settings.Load[settings.Collector]([]string{"LOG_LINES=1001"})
 	expect(t, err, "STARTED_BY_PREFIX", "TOPIC_ARN", "LOG_LINES: 1001 is not from 0 to 1000")
 	_, err = settings.Load[settings.Collector]([]string{"STARTED_BY_PREFIX=errand/jobs/", "TOPIC_ARN=" + topic, "LOG_LINES=many"})
-	expect(t, err, "LOG_LINES", "many")
+	expect(t, err, `LOG_LINES: "many" must be a value of type int`)
+	_, err = settings.Load[settings.Executor]([]string{"STARTED_BY_PREFIX=errand/jobs/", "TOPIC_ARN=" + topic, "SIGN_SESSIONS=on"})
+	expect(t, err, "CLUSTER: must be set", `SIGN_SESSIONS: "on" must be a value of type bool`)
 }
 
 func expect(t *testing.T, err error, want ...string) {
@@ -61,19 +69,35 @@ func expect(t *testing.T, err error, want ...string) {
 	}
 }
 
-func TestAWS(t *testing.T) {
-	for _, name := range []string{"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"} {
-		t.Setenv(name, "")
+func TestForms(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a", 126)
+	for prefix, ok := range map[string]bool{
+		"a/": true, "errand/jobs/": true, "-_Z9/": true, "a//": true, long + "/": true,
+		"/": false, "a": false, "a /": false, "a:b/": false, "é/": false, "a/\n": false, long + "a/": false,
+	} {
+		if problem := problemsOf("STARTED_BY_PREFIX", prefix); ok != (problem == "") {
+			t.Errorf("%q: %q", prefix, problem)
+		}
 	}
-	if _, err := settings.AWS(); err == nil || !strings.Contains(err.Error(), "AWS_REGION") {
-		t.Errorf("without a Region: %v", err)
+	for arn, ok := range map[string]bool{
+		topic: true, "arn:aws-cn:sns:cn-north-1:123456789012:A_b-9": true,
+		topic + ".fifo": false, topic + "\n": false, topic + ":subscription": false, "x" + topic: false,
+		"arn:aws:sns:eu-west-1:123456789012:": false, "arn:aws:sns::123456789012:results": false,
+		"arn:aws:sqs:eu-west-1:123456789012:results": false, "arn:AWS:sns:eu-west-1:123456789012:results": false,
+		"arn:aws:sns:eu-west-1:12345678901:results": false, "arn:aws:sns:eu-west-1:12345678901a:results": false,
+	} {
+		if problem := problemsOf("TEXT_TOPIC_ARN", arn); ok != (problem == "") {
+			t.Errorf("%q: %q", arn, problem)
+		}
 	}
-	t.Setenv("AWS_REGION", "eu-west-1")
-	t.Setenv("AWS_ACCESS_KEY_ID", "id")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
-	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4599")
-	cfg, err := settings.AWS()
-	if err != nil || cfg.Region != "eu-west-1" || cfg.BaseEndpoint == nil || *cfg.BaseEndpoint != "http://127.0.0.1:4599" {
-		t.Errorf("got %+v, %v", cfg, err)
+}
+
+// problemsOf is what is wrong if one variable of good settings has this value.
+func problemsOf(name, value string) string {
+	environ := []string{"STARTED_BY_PREFIX=errand/jobs/", "TOPIC_ARN=" + topic, name + "=" + value}
+	if _, err := settings.Load[settings.Collector](environ); err != nil {
+		return err.Error()
 	}
+	return ""
 }

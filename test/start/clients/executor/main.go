@@ -1,0 +1,27 @@
+// The executor's clients, one call of each.
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"errand/test/start/clients"
+)
+
+func main() {
+	cfg := clients.Config()
+	e, k, m, s := ecs.NewFromConfig(cfg), kms.NewFromConfig(cfg), ssm.NewFromConfig(cfg), sns.NewFromConfig(cfg)
+	lambda.Start(func(ctx context.Context) error {
+		_, err := e.ExecuteCommand(ctx, &ecs.ExecuteCommandInput{})
+		_, err2 := k.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{})
+		_, err3 := m.TerminateSession(ctx, &ssm.TerminateSessionInput{})
+		_, err4 := s.Publish(ctx, &sns.PublishInput{})
+		return errors.Join(err, err2, err3, err4)
+	})
+}

@@ -1,0 +1,23 @@
+// The launcher's clients, one call of each.
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+
+	"errand/test/start/clients"
+)
+
+func main() {
+	cfg := clients.Config()
+	e, s := ecs.NewFromConfig(cfg), sns.NewFromConfig(cfg)
+	lambda.Start(func(ctx context.Context) error {
+		_, err := e.RunTask(ctx, &ecs.RunTaskInput{})
+		_, err2 := s.Publish(ctx, &sns.PublishInput{})
+		return errors.Join(err, err2)
+	})
+}
