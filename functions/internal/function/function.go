@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"errand/pkg/notify"
+	"errand/pkg/report"
 	"errand/pkg/settings"
 )
 
@@ -18,7 +19,7 @@ import (
 type Parts[S any] struct {
 	Settings S
 	AWS      aws.Config
-	Results  *notify.Notifier
+	Reporter *report.Reporter
 	Log      *slog.Logger
 }
 
@@ -44,6 +45,6 @@ func load[S interface{ Topics() (json, text string) }](log *slog.Logger) (p Part
 		return p, err
 	}
 	json, text := p.Settings.Topics()
-	p.Results = notify.New(sns.NewFromConfig(p.AWS, notify.Retryer), json, text)
+	p.Reporter = report.New(notify.New(sns.NewFromConfig(p.AWS), json, text), log)
 	return p, nil
 }
