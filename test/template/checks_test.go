@@ -1,4 +1,4 @@
-package errand_test
+package template_test
 
 import (
 	"encoding/json"
@@ -466,7 +466,7 @@ func (c *checker) pattern(node *yaml.Node) {
 // ends of this stack's tasks and nothing else.
 func (c *checker) stoppedTasks(pattern *localaws.Pattern) {
 	c.reports = true
-	files, _ := filepath.Glob("events/collector/*.json")
+	files, _ := filepath.Glob(top + "events/collector/*.json")
 	prefix := "errand/" + c.lookup("AWS::StackName") + "/"
 	// The samples are of a stack called jobs. A name that only begins like this
 	// stack's is the neighbour to be told apart.
@@ -479,6 +479,7 @@ func (c *checker) stoppedTasks(pattern *localaws.Pattern) {
 			c.bad("%v", err)
 			continue
 		}
+		file = strings.TrimPrefix(file, top)
 		raw = []byte(here.Replace(string(raw)))
 		var event struct {
 			DetailType string `json:"detail-type"`
