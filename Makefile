@@ -1,10 +1,3 @@
-# GNU make answers 2 whenever a recipe fails, and `make run` promises 1 for a run
-# that did not succeed. In question mode make runs only the lines marked +, and
-# answers 1 when a target has another line left to run.
-ifneq ($(filter run,$(MAKECMDGOALS)),)
-MAKEFLAGS += --question
-endif
-
 EVENT ?= events/launcher/nightly-report.json
 ADDR  ?= 127.0.0.1:4599
 
@@ -22,24 +15,24 @@ RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 GOLANGCI_LINT         = build/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)
 GOLANGCI_LINT_VERSION = v2.15.0
 
-.PHONY: help run run-event local test check format lint template sizes bench fuzz build deploy \
+.PHONY: help run local test check format lint template sizes bench fuzz build deploy \
 	build-errand build-LauncherFunction build-CollectorFunction build-ExecutorFunction
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "%-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: run-event ## run the main job on this machine, no AWS account; EVENT=file takes another payload
-	$(if $(wildcard build/run-failed),@false)
-
-run-event: build-errand
-	+@rm -f build/run-failed; build/errand run "$(EVENT)" || touch build/run-failed
+run: build-errand ## run the main job on this machine, no AWS account; EVENT=file takes another payload
+	@build/errand try "$(EVENT)"
 
 local: build-errand ## the same, kept running for the AWS CLI and SDKs; ADDR=127.0.0.1:4599
-	@build/errand local -addr $(ADDR)
+	@build/errand local --addr "$(ADDR)"
 
+# The program that starts the functions is built as they are, so that what they
+# have in common is compiled once.
 build-errand:
-	+@for f in $(FUNCTIONS); do $(GO_BUILD) -o build/$$f/bootstrap ./functions/$$f || exit; done
-	+@go build -buildvcs=false -o build/errand ./cmd/errand
+	@$(if $(wildcard build/errand),,echo "The first time, building takes a minute or two.")
+	@for f in $(FUNCTIONS); do echo "building $$f…"; $(GO_BUILD) -o build/$$f/bootstrap ./functions/$$f || exit; done
+	@echo "building errand…"; $(GO_BUILD) -o build/errand ./cmd/errand
 
 test: ## every test, race detector on, order shuffled
 	$(if $(RACE),,@echo "no C compiler: the race detector is off")

@@ -31,6 +31,8 @@ import (
 // The local stack. Its names are those of the sample that template.yaml makes.
 const (
 	stack      = "local"
+	region     = "eu-west-1"
+	account    = "123456789012"
 	cluster    = "sample"
 	definition = "sample"
 	logGroup   = "/ecs/sample"
@@ -255,14 +257,14 @@ func (w *world) standIn(ctx context.Context, p job.Payload) error {
 	return w.service(ctx, where, p.Service, family, 0)
 }
 
-// place is the Region and account of the first ARN in the payload.
-func place(p job.Payload) (region, account string) {
-	for _, name := range []string{p.TaskDefinition, p.Cluster, p.Service} {
+// place is the Region and account of the first ARN among names.
+func place(names ...string) (string, string) {
+	for _, name := range names {
 		if a, err := arn.Parse(name); err == nil {
 			return a.Region, a.AccountID
 		}
 	}
-	return "eu-west-1", "123456789012"
+	return region, account
 }
 
 // invoke calls a function as Lambda's clients do and returns its answer.
