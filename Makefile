@@ -14,8 +14,9 @@ RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
 GOLANGCI_LINT         = build/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)
 GOLANGCI_LINT_VERSION = v2.15.0
+GOVULNCHECK_VERSION   = v1.9.0
 
-.PHONY: help run local test check format lint template sizes bench fuzz build deploy \
+.PHONY: help run local test check format lint template sizes vulncheck bench fuzz build deploy \
 	build-errand build-LauncherFunction build-CollectorFunction build-ExecutorFunction
 
 help: ## list the targets
@@ -38,7 +39,7 @@ test: ## every test, race detector on, order shuffled
 	$(if $(RACE),,@echo "no C compiler: the race detector is off")
 	go test $(RACE) -shuffle=on ./...
 
-check: format lint template sizes test ## formatting, vet, lint, template, sizes, tests: what CI runs
+check: format lint template sizes ## what is not a test: formatting, vet, lint, template, sizes
 
 format: $(GOLANGCI_LINT)
 	$(GOLANGCI_LINT) fmt --diff
@@ -61,6 +62,10 @@ sizes:
 	@set -- launcher 10200000 collector 11000000 executor 11800000; while [ $$# -gt 0 ]; do \
 		size=$$(wc -c < build/lambda/$$1/bootstrap); echo "$$1 for Lambda: $$size of $$2 bytes"; \
 		[ $$size -lt $$2 ] || { echo "$$1 is too large"; exit 1; }; shift 2; done
+
+# Needs vuln.go.dev, so it is not a part of check.
+vulncheck: ## look for known vulnerabilities in what the functions and errand call
+	go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...
 
 bench: ## measure: payload to RunTask, event to result, the text form
 	go test -run '^$$' -bench . ./pkg/...
