@@ -1,10 +1,3 @@
-# GNU make answers 2 whenever a recipe fails, and `make run` promises 1 for a run
-# that did not succeed. In question mode make runs only the lines marked +, and
-# answers 1 when a target has another line left to run.
-ifneq ($(filter run,$(MAKECMDGOALS)),)
-MAKEFLAGS += --question
-endif
-
 EVENT ?= events/launcher/nightly-report.json
 ADDR  ?= 127.0.0.1:4599
 
@@ -21,31 +14,32 @@ RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
 GOLANGCI_LINT         = build/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)
 GOLANGCI_LINT_VERSION = v2.15.0
+GOVULNCHECK_VERSION   = v1.9.0
 
-.PHONY: help run run-event local test check format lint template sizes bench fuzz build deploy \
+.PHONY: help run local test check format lint template sizes vulncheck bench fuzz build deploy \
 	build-errand build-LauncherFunction build-CollectorFunction build-ExecutorFunction
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "%-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: run-event ## run the main job on this machine, no AWS account; EVENT=file takes another payload
-	$(if $(wildcard build/run-failed),@false)
-
-run-event: build-errand
-	+@rm -f build/run-failed; build/errand run "$(EVENT)" || touch build/run-failed
+run: build-errand ## run the main job on this machine, no AWS account; EVENT=file takes another payload
+	@build/errand try "$(EVENT)"
 
 local: build-errand ## the same, kept running for the AWS CLI and SDKs; ADDR=127.0.0.1:4599
-	@build/errand local -addr $(ADDR)
+	@build/errand local --addr "$(ADDR)"
 
+# The program that starts the functions is built as they are, so that what they
+# have in common is compiled once.
 build-errand:
-	+@for f in $(FUNCTIONS); do $(GO_BUILD) -o build/$$f/bootstrap ./functions/$$f || exit; done
-	+@go build -buildvcs=false -o build/errand ./cmd/errand
+	@$(if $(wildcard build/errand),,echo "The first time, building takes a minute or two.")
+	@for f in $(FUNCTIONS); do echo "building $$f…"; $(GO_BUILD) -o build/$$f/bootstrap ./functions/$$f || exit; done
+	@echo "building errand…"; $(GO_BUILD) -o build/errand ./cmd/errand
 
 test: ## every test, race detector on, order shuffled
 	$(if $(RACE),,@echo "no C compiler: the race detector is off")
 	go test $(RACE) -shuffle=on ./...
 
-check: format lint template sizes test ## formatting, vet, lint, template, sizes, tests: what CI runs
+check: format lint template sizes ## what is not a test: formatting, vet, lint, template, sizes
 
 format: $(GOLANGCI_LINT)
 	$(GOLANGCI_LINT) fmt --diff
@@ -68,6 +62,10 @@ sizes:
 	@set -- launcher 10200000 collector 11000000 executor 11800000; while [ $$# -gt 0 ]; do \
 		size=$$(wc -c < build/lambda/$$1/bootstrap); echo "$$1 for Lambda: $$size of $$2 bytes"; \
 		[ $$size -lt $$2 ] || { echo "$$1 is too large"; exit 1; }; shift 2; done
+
+# Needs vuln.go.dev, so it is not a part of check.
+vulncheck: ## look for known vulnerabilities in what the functions and errand call
+	go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...
 
 bench: ## measure: payload to RunTask, event to result, the text form, starts
 	go test -run '^$$' -bench . ./pkg/...

@@ -75,7 +75,7 @@ touch "$work/received" "$work/port"
 python3 "$work/subscriber.py" "$work" &
 programs+=($!)
 
-build/errand local -addr 127.0.0.1:0 >"$work/local" 2>&1 &
+build/errand local --addr 127.0.0.1:0 >"$work/local" 2>&1 &
 local_program=$!
 programs+=("$local_program")
 await 'errand local serves' 'What happens:' cat "$work/local"

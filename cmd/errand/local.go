@@ -2,12 +2,19 @@ package main
 
 import (
 	"context"
+	"io"
 	"strings"
 )
 
-// local serves the local stack until ctx ends.
-func local(ctx context.Context, w world, addr string) error {
-	if err := w.start(ctx, addr, "eu-west-1", "123456789012"); err != nil {
+type localCommand struct {
+	stackFlags
+	Addr string `default:"127.0.0.1:4599" placeholder:"HOST:PORT" help:"Loopback address to serve on (default: ${default})"`
+}
+
+// Run serves the local stack until ctx ends.
+func (c *localCommand) Run(ctx context.Context, out io.Writer) error {
+	w := c.world(out)
+	if err := w.start(ctx, c.Addr, region, account); err != nil {
 		return err
 	}
 	w.screen.text(strings.NewReplacer("{url}", w.server.URL(), "{topic}", w.topics.json, "{cluster}", cluster, "{subnet}", subnet).Replace(guide))

@@ -4,19 +4,22 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/google/go-cmp/cmp"
 
 	"errand/pkg/localaws"
 )
@@ -32,92 +35,212 @@ func TestMain(m *testing.M) {
 		}
 		defer func() { _ = os.RemoveAll(built) }()
 		for _, name := range []string{"launcher", "collector", "executor"} {
-			build := exec.Command("go", "build", "-buildvcs=false", "-tags", "lambda.norpc", "-o", filepath.Join(built, name, "bootstrap"), "../../functions/"+name)
-			build.Env = append(os.Environ(), "CGO_ENABLED=0")
+			build := exec.Command("sh", "-c", goBuild()+` -o "$1" "$2"`, "sh", filepath.Join(built, name, "bootstrap"), "../../functions/"+name)
 			if out, err := build.CombinedOutput(); err != nil {
 				panic(fmt.Sprintf("build %s: %v\n%s", name, err, out))
 			}
+		}
+		// The tests wait more than they compute: the collector takes its second look
+		// at a log after two seconds.
+		if err := flag.Set("test.parallel", "8"); err != nil {
+			panic(err)
 		}
 		return m.Run()
 	}())
 }
 
-func TestRun(t *testing.T) {
+// goBuild is the Makefile's command: what make run and make build have built
+// need not be compiled again.
+func goBuild() string {
+	makefile, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		panic(err)
+	}
+	_, rest, found := strings.Cut(string(makefile), "\nGO_BUILD = ")
+	command, _, _ := strings.Cut(rest, "\n")
+	if !found {
+		panic("the Makefile has no GO_BUILD")
+	}
+	return command
+}
+
+// tryFile runs errand try.
+func tryFile(t *testing.T, file string) (code int, out, errOut string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code = realMain(t.Context(), []string{"try", "--functions", built, "--template", "../../template.yaml", file}, &stdout, &stderr)
+	return code, stdout.String(), stderr.String()
+}
+
+func TestTry(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		file string
-		err  error
+		code int
 		want []string
 	}{
-		{"../executor/cache-clear.json", nil, []string{`"method": "exec"`, `"status": "SUCCEEDED"`, "\nshard 3 of 3 is empty\n", "Subject: SUCCEEDED cache-clear: exit code 0 after "}},
-		{"nightly-report.json", nil, []string{
-			"│ report for 2026-11-19", "RUNNING", "STOPPED", `"status": "SUCCEEDED"`, "Subject: SUCCEEDED nightly-report: exit code 0 after ",
+		{"executor/cache-clear.json", exitWell, []string{`"method": "exec"`, `"status": "SUCCEEDED"`, "\nshard 3 of 3 is empty\n", "Subject: SUCCEEDED cache-clear: exit code 0 after "}},
+		{"executor/failing.json", exitNotWell, []string{`"method": "exec"`, `"status": "FAILED"`, `"exitCode": 4`, "\nFATAL the oldest is 3 hours old\n"}},
+		{"executor/errand-job-event.json", exitWell, []string{`"method": "exec"`, `"status": "SUCCEEDED"`, "\nconfiguration read by process "}},
+		{"launcher/nightly-report.json", exitWell, []string{
+			`"status": "SUCCEEDED"`, "Subject: SUCCEEDED nightly-report: exit code 0 after ",
 			"run nightly-report-20261120T020000Z: all pages written\n----- end of the log -----",
 		}},
-		{"failing-job.json", errNotSucceeded, []string{
+		{"launcher/failing-job.json", exitNotWell, []string{
 			`"status": "FAILED"`, `"exitCode": 3`, "Subject: FAILED billing-daily: exit code 3 after ", "\nFATAL rate table is empty\n", "outcome=failure",
 		}},
-		{"service-job.json", nil, []string{`"status": "SUCCEEDED"`, "\nwarm\n"}},
-		{"errand-job-event.json", nil, []string{`"status": "SUCCEEDED"`, "0d9c7a46-52f7-4a55-8f0e-6a3f1b7c9e10"}},
-		{"misspelt.json", errNotSucceeded, []string{`"status": "REJECTED"`, "comand: unknown field, did you mean command?"}},
+		{"launcher/service-job.json", exitWell, []string{`"status": "SUCCEEDED"`, "\nwarm\n"}},
+		{"launcher/errand-job-event.json", exitWell, []string{`"status": "SUCCEEDED"`, "0d9c7a46-52f7-4a55-8f0e-6a3f1b7c9e10"}},
+		{"launcher/misspelt.json", exitNotWell, []string{`"status": "REJECTED"`, "comand: unknown field, did you mean command?"}},
 	} {
 		t.Run(tc.file, func(t *testing.T) {
 			t.Parallel()
-			var out bytes.Buffer
-			err := realMain(t.Context(), []string{"run", "-functions", built, "-template", "../../template.yaml", "../../events/launcher/" + tc.file}, &out)
-			if !errors.Is(err, tc.err) || tc.err == nil && err != nil {
-				t.Errorf("got %v, want %v", err, tc.err)
+			code, out, errOut := tryFile(t, "../../events/"+tc.file)
+			if code != tc.code || errOut != "" {
+				t.Errorf("answered %d, want %d; stderr %q", code, tc.code, errOut)
 			}
 			for _, want := range tc.want {
-				if !strings.Contains(out.String(), want) {
+				if !strings.Contains(out, want) {
 					t.Errorf("%q is not in the output", want)
 				}
 			}
 			if t.Failed() {
-				t.Log(out.String())
+				t.Log(out)
 			}
 		})
+	}
+}
+
+// What happens is shown in the order in which it does.
+func TestOrder(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		file string
+		want []string // the beginnings of the lines before the notification
+	}{
+		{"launcher/nightly-report.json", []string{
+			"payload    ../../events/launcher/nightly-report.json", "command    sh -c ", `launcher   {"job":"nightly-report",`,
+			"task       PROVISIONING", "task       PENDING", "task       RUNNING",
+			"           │ report for 2026-11-19", "           │ page 1 of 3", "           │ page 2 of 3", "           │ page 3 of 3",
+			"           │ run nightly-report-20261120T020000Z: all pages written",
+			"task       DEPROVISIONING", "task       STOPPED", "",
+		}},
+		{"executor/cache-clear.json", []string{
+			"payload    ../../events/executor/cache-clear.json", "command    sh -c ",
+			"task       PROVISIONING", "task       PENDING", "task       RUNNING", `executor   {"job":"cache-clear",`, "",
+		}},
+	} {
+		t.Run(tc.file, func(t *testing.T) {
+			t.Parallel()
+			_, out, _ := tryFile(t, "../../events/"+tc.file)
+			before, _, _ := strings.Cut(out, "\nThe notification ")
+			got := strings.Split(taskID.ReplaceAllString(before, "task       "), "\n")
+			if !slices.EqualFunc(got, tc.want, strings.HasPrefix) {
+				t.Errorf("got\n%s\nwant lines that begin with\n%s", strings.Join(got, "\n"), strings.Join(tc.want, "\n"))
+			}
+		})
+	}
+}
+
+var taskID = regexp.MustCompile(`(?m)^task       [0-9a-f]{8} `)
+
+// The endpoint tells what tasks do from goroutines of its own.
+func TestScreen(t *testing.T) {
+	t.Parallel()
+	const one, two = "0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"
+	state := func(s *screen, id, status string) {
+		s.watch(localaws.Occurrence{Kind: localaws.TaskState, Subject: "arn:aws:ecs:eu-west-1:123456789012:task/sample/" + id, Text: status})
+	}
+	says := func(s *screen, id, line string) {
+		s.watch(localaws.Occurrence{Kind: localaws.LogLine, Subject: "ecs/app/" + id, Text: line})
+	}
+	var out bytes.Buffer
+	s := newScreen(&out)
+	s.holdTasks()
+	state(s, one, "PROVISIONING")
+	says(s, one, "early")
+	state(s, one, "PENDING")
+	s.line("launcher", "started it")
+	s.releaseTasks()
+	says(s, one, "early, too")
+	state(s, one, "RUNNING")
+	says(s, one, "in time")
+	state(s, two, "PENDING")
+	says(s, two, "before it failed")
+	state(s, two, "DEPROVISIONING")
+	state(s, one, "STOPPED")
+	want := `launcher   started it
+task       01234567 PROVISIONING
+task       01234567 PENDING
+task       01234567 RUNNING
+           │ early
+           │ early, too
+           │ in time
+task       fedcba98 PENDING
+           │ before it failed
+task       fedcba98 DEPROVISIONING
+task       01234567 STOPPED
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("screen (-want +got):\n%s", diff)
 	}
 }
 
 // Any payload can be tried here: what only a real account has is stood in for.
 func TestStandIns(t *testing.T) {
 	t.Parallel()
-	file := filepath.Join(t.TempDir(), "payload.json")
 	payload := `{"job": "billing", "cluster": "arn:aws:ecs:us-east-1:123456789012:cluster/jobs",
 		"taskDefinition": "arn:aws:ecs:us-east-1:123456789012:task-definition/billing:3", "container": "worker", "command": ["echo", "billed"],
 		"overrides": {"containerOverrides": [{"name": "metrics", "environment": [{"name": "LEVEL", "value": "debug"}]}]}}`
-	if err := os.WriteFile(file, []byte(payload), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var out bytes.Buffer
-	if err := realMain(t.Context(), []string{"run", "-functions", built, "-template", "../../template.yaml", file}, &out); err != nil {
-		t.Errorf("%v\n%s", err, out.String())
+	code, out, errOut := tryFile(t, payloadFile(t, payload))
+	if code != exitWell {
+		t.Errorf("answered %d: %s\n%s", code, errOut, out)
 	}
 	for _, want := range []string{"billing:3", `"name": "metrics"`, "│ billed", `"region": "us-east-1"`} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("%q is not in the output:\n%s", want, out.String())
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in the output:\n%s", want, out)
 		}
 	}
 }
 
-func TestBadArguments(t *testing.T) {
+func payloadFile(t *testing.T, payload string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "payload.json")
+	if err := os.WriteFile(file, []byte(payload), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestExitCodes(t *testing.T) {
 	t.Parallel()
+	const payload = "../../events/launcher/nightly-report.json"
 	for _, tc := range []struct {
 		args []string
-		want string
+		code int
+		want string // of stderr, or of stdout if all is well
 	}{
-		{nil, "usage:"},
-		{[]string{"walk"}, "usage:"},
-		{[]string{"run"}, "usage:"},
-		{[]string{"run", "nope.json"}, "read the payload: open nope.json"},
-		{[]string{"run", "-functions", "nowhere", "../../events/launcher/nightly-report.json"}, "build it with make"},
-		{[]string{"run", "-functions", built, "-template", "nope.yaml", "../../events/launcher/nightly-report.json"}, "nope.yaml"},
-		{[]string{"local", "-functions", built, "-template", "../../template.yaml", "-addr", "0.0.0.0:4599"}, "only loopback"},
+		{[]string{"--help"}, exitWell, "Usage: errand <command>"},
+		{[]string{"try", "--help"}, exitWell, "Usage: errand try <file>"},
+		{nil, exitWrongUse, `expected one of "try"`},
+		{[]string{"walk"}, exitWrongUse, "unexpected argument walk"},
+		{[]string{"try"}, exitWrongUse, `expected "<file>"`},
+		{[]string{"try", payload, payload}, exitWrongUse, "unexpected argument"},
+		{[]string{"try", "--faster", payload}, exitWrongUse, "unknown flag --faster"},
+		{[]string{"local", payload}, exitWrongUse, "unexpected argument"},
+		{[]string{"try", "nope.json"}, exitNotWell, "read the payload: open nope.json"},
+		{[]string{"try", "--functions", "nowhere", payload}, exitNotWell, "build it with make"},
+		{[]string{"try", "--functions", built, "--template", "nope.yaml", payload}, exitNotWell, "nope.yaml"},
+		{[]string{"local", "--functions", built, "--template", "../../template.yaml", "--addr", "0.0.0.0:4599"}, exitNotWell, "only loopback"},
 	} {
-		var out bytes.Buffer
-		if err := realMain(t.Context(), tc.args, &out); err == nil || !strings.Contains(err.Error(), tc.want) {
-			t.Errorf("%q: got %v, want %q", tc.args, err, tc.want)
+		var out, errOut bytes.Buffer
+		code := realMain(t.Context(), tc.args, &out, &errOut)
+		told := errOut.String()
+		if tc.code == exitWell && told == "" {
+			told = out.String()
+		}
+		if code != tc.code || !strings.Contains(told, tc.want) {
+			t.Errorf("%q: answered %d and %q, want %d and %q", tc.args, code, told, tc.code, tc.want)
 		}
 	}
 }
@@ -127,7 +250,7 @@ func deployed(t *testing.T) *world {
 	t.Helper()
 	w := &world{functions: built, template: "../../template.yaml", screen: newScreen(t.Output()), pace: time.Millisecond}
 	w.screen.functions = true
-	if err := w.start(t.Context(), "", "eu-west-1", "123456789012"); err != nil {
+	if err := w.start(t.Context(), "", region, account); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = w.server.Close() })

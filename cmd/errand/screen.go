@@ -22,10 +22,18 @@ type screen struct {
 	functions bool
 	// kept are the functions' last lines, for when something goes wrong.
 	kept []string
+	// holding keeps what tasks do in held, until releaseTasks.
+	holding bool
+	held    []localaws.Occurrence
+	// running are the tasks that are said to run. The log lines of others wait
+	// in early: a task's state and its output come from two places of the
+	// endpoint at once.
+	running map[string]bool
+	early   map[string][]string
 }
 
 func newScreen(out io.Writer) *screen {
-	s := &screen{out: out}
+	s := &screen{out: out, running: map[string]bool{}, early: map[string][]string{}}
 	if file, ok := out.(*os.File); ok && os.Getenv("NO_COLOR") == "" {
 		info, err := file.Stat()
 		s.color = err == nil && info.Mode()&os.ModeCharDevice != 0
@@ -51,6 +59,11 @@ func (s *screen) paint(color, text string) string {
 func (s *screen) line(label, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.write(label, text)
+}
+
+// write prints a label and a text. The lock must be held.
+func (s *screen) write(label, text string) {
 	_, _ = fmt.Fprintf(s.out, "%s  %s\n", s.paint(dim, fmt.Sprintf("%-9s", label)), text)
 }
 
@@ -64,26 +77,74 @@ const maxKept = 20
 
 // watch prints what happens in the endpoint.
 func (s *screen) watch(o localaws.Occurrence) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	switch o.Kind {
-	case localaws.TaskState:
-		s.line("task", fmt.Sprintf("%s %s", path.Base(o.Subject)[:8], o.Text))
-	case localaws.LogLine:
-		s.line("", "│ "+o.Text)
+	case localaws.TaskState, localaws.LogLine:
+		if s.holding {
+			s.held = append(s.held, o)
+		} else {
+			s.task(o)
+		}
 	case localaws.FunctionLog:
 		if s.functions {
-			s.line(o.Subject, o.Text)
+			s.write(o.Subject, o.Text)
 		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
 		s.kept = append(s.kept, o.Subject+": "+o.Text)
 		if len(s.kept) > maxKept {
 			s.kept = s.kept[1:]
 		}
 	case localaws.Notification:
 		if s.functions {
-			s.line("topic", path.Base(strings.ReplaceAll(o.Subject, ":", "/"))+" ◂ "+o.Text)
+			s.write("topic", path.Base(strings.ReplaceAll(o.Subject, ":", "/"))+" ◂ "+o.Text)
 		}
 	}
+}
+
+// task prints a state of a task, or a line of its log. The lock must be held.
+func (s *screen) task(o localaws.Occurrence) {
+	id := path.Base(o.Subject) // of the task's ARN, and of its log's streams
+	if o.Kind == localaws.LogLine {
+		s.early[id] = append(s.early[id], o.Text)
+		if s.running[id] {
+			s.writeEarly(id)
+		}
+		return
+	}
+	switch o.Text {
+	case "PROVISIONING", "PENDING":
+	case "RUNNING":
+		s.running[id] = true
+		defer s.writeEarly(id)
+	default: // it ends
+		s.writeEarly(id)
+		delete(s.running, id)
+	}
+	s.write("task", id[:8]+" "+o.Text)
+}
+
+// writeEarly prints the lines that a task has waiting. The lock must be held.
+func (s *screen) writeEarly(id string) {
+	for _, line := range s.early[id] {
+		s.write("", "│ "+line)
+	}
+	delete(s.early, id)
+}
+
+// holdTasks keeps back what tasks do from now on, until releaseTasks.
+func (s *screen) holdTasks() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.holding = true
+}
+
+func (s *screen) releaseTasks() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range s.held {
+		s.task(o)
+	}
+	s.holding, s.held = false, nil
 }
 
 // functionLog is what the functions wrote last.

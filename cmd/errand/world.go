@@ -8,14 +8,12 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -23,14 +21,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"go.yaml.in/yaml/v3"
 
-	"errand/pkg/job"
-	"errand/pkg/launch"
 	"errand/pkg/localaws"
+	"errand/pkg/payload"
+	"errand/pkg/run"
 )
 
 // The local stack. Its names are those of the sample that template.yaml makes.
 const (
 	stack      = "local"
+	region     = "eu-west-1"
+	account    = "123456789012"
 	cluster    = "sample"
 	definition = "sample"
 	logGroup   = "/ecs/sample"
@@ -83,7 +83,7 @@ func (w *world) start(ctx context.Context, addr, region, account string) error {
 	w.deploy()
 	for _, rule := range []localaws.Rule{
 		{Name: "task-stopped", Pattern: pattern, Function: "collector"},
-		{Name: "job-events", Pattern: []byte(`{"source": ["` + eventSource + `"], "detail-type": ["` + job.DetailType + `"]}`), Function: "launcher"},
+		{Name: "job-events", Pattern: []byte(`{"source": ["` + eventSource + `"], "detail-type": ["` + payload.DetailType + `"]}`), Function: "launcher"},
 	} {
 		if err := w.server.AddRule(rule); err != nil {
 			return err
@@ -140,14 +140,14 @@ func (w *world) where(ctx context.Context, name string) (string, error) {
 	if name == "" {
 		return cluster, nil
 	}
-	_, err := w.cluster(ctx, path.Base(name))
-	return path.Base(name), err
+	_, err := w.cluster(ctx, run.LastPart(name))
+	return run.LastPart(name), err
 }
 
 // service makes a service with so many live tasks.
 func (w *world) service(ctx context.Context, where, name, family string, tasks int32) error {
 	_, err := ecs.NewFromConfig(w.cfg).CreateService(ctx, &ecs.CreateServiceInput{
-		Cluster: aws.String(where), ServiceName: aws.String(path.Base(name)), TaskDefinition: aws.String(family),
+		Cluster: aws.String(where), ServiceName: aws.String(run.LastPart(name)), TaskDefinition: aws.String(family),
 		LaunchType: types.LaunchTypeFargate, DesiredCount: &tasks, EnableExecuteCommand: true,
 		NetworkConfiguration: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{Subnets: []string{subnet}}},
 	})
@@ -191,7 +191,7 @@ var (
 )
 
 // live makes the task that an exec payload wants to run in, and waits for it.
-func (w *world) live(ctx context.Context, p job.ExecPayload) error {
+func (w *world) live(ctx context.Context, p payload.Exec) error {
 	where, err := w.where(ctx, p.Cluster)
 	if err != nil {
 		return err
@@ -217,8 +217,8 @@ const maxRevision = 1000
 
 // standIn makes what the payload names and only a real account has, so that any
 // payload can be tried here.
-func (w *world) standIn(ctx context.Context, p job.Payload) error {
-	where, err := w.where(ctx, cmp.Or(p.Cluster, launch.ClusterOf(p.Service)))
+func (w *world) standIn(ctx context.Context, p payload.Job) error {
+	where, err := w.where(ctx, cmp.Or(p.Cluster, run.ClusterOf(p.Service)))
 	if err != nil {
 		return err
 	}
@@ -235,7 +235,7 @@ func (w *world) standIn(ctx context.Context, p job.Payload) error {
 			}
 		}
 	}
-	family, number, _ := strings.Cut(path.Base(p.TaskDefinition), ":")
+	family, number, _ := strings.Cut(run.LastPart(p.TaskDefinition), ":")
 	if p.TaskDefinition == "" {
 		family = definition
 	}
@@ -255,14 +255,14 @@ func (w *world) standIn(ctx context.Context, p job.Payload) error {
 	return w.service(ctx, where, p.Service, family, 0)
 }
 
-// place is the Region and account of the first ARN in the payload.
-func place(p job.Payload) (region, account string) {
-	for _, name := range []string{p.TaskDefinition, p.Cluster, p.Service} {
-		if a, err := arn.Parse(name); err == nil {
-			return a.Region, a.AccountID
+// place is the Region and account of the first ARN among names.
+func place(names ...string) (string, string) {
+	for _, name := range names {
+		if a, ok := run.ParseARN(name); ok {
+			return a.Region, a.Account
 		}
 	}
-	return "eu-west-1", "123456789012"
+	return region, account
 }
 
 // invoke calls a function as Lambda's clients do and returns its answer.

@@ -2,6 +2,7 @@ package execwrap_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -56,7 +57,9 @@ func run(t *testing.T, shell []string, argv []string, environment ...execwrap.Va
 func shells(t *testing.T) map[string][]string {
 	t.Helper()
 	found := map[string][]string{"sh": {"/bin/sh"}}
-	for name, words := range map[string][]string{"dash": {"dash"}, "bash": {"bash"}, "busybox": {"busybox", "sh"}, "mksh": {"mksh"}} {
+	for name, words := range map[string][]string{
+		"dash": {"dash"}, "bash": {"bash"}, "busybox": {"busybox", "sh"}, "mksh": {"mksh"}, "posh": {"posh"}, "zsh": {"zsh", "--emulate", "sh"},
+	} {
 		if path, err := exec.LookPath(words[0]); err == nil {
 			found[name] = append([]string{path}, words[1:]...)
 		}
@@ -64,7 +67,26 @@ func shells(t *testing.T) map[string][]string {
 	return found
 }
 
-const unknown = -1
+// execs says what the shell makes of exec with these words, without the wrapper.
+// POSIX leaves it open whether a builtin is found: dash, bash and busybox look
+// for a program, mksh, posh and zsh run the builtin.
+func execs(t *testing.T, shell, argv []string) (code int) {
+	t.Helper()
+	words := append(slices.Clone(shell), append([]string{"-c", `exec "$@"`, "exec"}, argv...)...)
+	err := exec.Command(words[0], words[1:]...).Run()
+	if failed := (*exec.ExitError)(nil); errors.As(err, &failed) {
+		return failed.ExitCode()
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	return 0
+}
+
+const (
+	unknown = -1
+	// byExec is whatever the shell's exec answers.
+	byExec = -2
+)
 
 func TestRealShells(t *testing.T) {
 	t.Parallel()
@@ -90,7 +112,8 @@ func TestRealShells(t *testing.T) {
 		{name: "stderr too, in order", argv: sh("echo one; echo two >&2; echo three"), want: "one\ntwo\nthree\n"},
 		{name: "stdin is empty", argv: sh("read line; echo \"[$line] $?\""), want: "[] 1\n"},
 		{name: "no terminal", argv: sh("test -t 1 || echo none"), want: "none\n"},
-		{name: "a builtin is no program", argv: []string{"exit", "3"}, code: 127},
+		{name: "a program that is not there", argv: []string{"no-such-program"}, code: 127},
+		{name: "a builtin ends the command at most", argv: []string{"exit", "3"}, code: byExec},
 		{name: "a large output", argv: []string{"seq", "1", "100000"}, want: seq(100000)},
 		{name: "trace does not show the mark", argv: sh("set -x; echo traced"), want: "+ echo traced\ntraced\n"},
 		{
@@ -106,22 +129,35 @@ func TestRealShells(t *testing.T) {
 				if !d.Begun() || !d.Ended() {
 					t.Fatalf("begun %v, ended %v; output %q", d.Begun(), d.Ended(), got)
 				}
-				if tc.code == 127 {
+				want := tc.code
+				if want == byExec {
+					if want = execs(t, shell, tc.argv); want != 127 && want != 3 {
+						t.Fatalf("exec answers %d", want)
+					}
+				}
+				if want == 127 {
 					if !strings.Contains(got, "not found") {
 						t.Errorf("output %q", got)
 					}
-				} else if tc.code != 137 && tc.code != unknown && got != tc.want {
+				} else if want != 137 && want != unknown && got != tc.want {
 					t.Errorf("output (-want +got):\n%s", cmp.Diff(tc.want, got))
 				}
 				switch code := d.ExitCode(); {
-				case tc.code == unknown && code != nil:
+				case want == unknown && code != nil:
 					t.Errorf("code %d, want none", *code)
-				case tc.code != unknown && (code == nil || *code != tc.code):
-					t.Errorf("code %v, want %d", code, tc.code)
+				case want != unknown && (code == nil || *code != want):
+					t.Errorf("code %s, want %d", told(code), want)
 				}
 			})
 		}
 	}
+}
+
+func told(code *int) string {
+	if code == nil {
+		return "none"
+	}
+	return fmt.Sprint(*code)
 }
 
 func seq(n int) string {

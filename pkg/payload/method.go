@@ -17,11 +17,12 @@ func (Method) Values() []Method { return []Method{run.MethodRunTask, run.MethodE
 // whatever else is wrong with it; "" if it says none.
 func MethodOf(raw []byte) Method {
 	payload, _, _ := unwrap(raw)
-	var said struct {
-		Method Method `json:"method"`
-	}
-	_ = json.Unmarshal(payload, &said) // what is no payload says no method
-	return said.Method
+	// As a map, whose keys have to be written as they are.
+	var fields map[string]json.RawMessage
+	var method Method
+	_ = json.Unmarshal(payload, &fields) // what is no payload says no method
+	_ = json.Unmarshal(fields["method"], &method)
+	return method
 }
 
 func other(m Method) Method {

@@ -1,4 +1,4 @@
-package errand_test
+package template_test
 
 import (
 	"encoding/json"

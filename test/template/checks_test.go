@@ -1,4 +1,4 @@
-package errand_test
+package template_test
 
 import (
 	"encoding/json"
@@ -18,8 +18,8 @@ import (
 	"github.com/caarlos0/env/v11"
 	"go.yaml.in/yaml/v3"
 
-	"errand/pkg/job"
 	"errand/pkg/localaws"
+	"errand/pkg/payload"
 	"errand/pkg/settings"
 )
 
@@ -141,7 +141,7 @@ func (c *checker) once(properties *yaml.Node) {
 		c.bad("a command must not run hours late, want MaximumEventAgeInSeconds of an hour at most")
 	}
 	timeout, _ := strconv.Atoi(text(properties, "Timeout"))
-	if limit := (&job.ExecPayload{}).Limit() + time.Minute; time.Duration(timeout)*time.Second != limit {
+	if limit := (&payload.Exec{}).Limit() + time.Minute; time.Duration(timeout)*time.Second != limit {
 		c.bad("Timeout %d is not a minute more than a command may run", timeout)
 	}
 }
@@ -268,12 +268,12 @@ func (c *checker) payload(function, what, input string) time.Time {
 	var due time.Time
 	var err error
 	if function == executor {
-		var p job.ExecPayload
-		p, _, err = job.DecodeExec([]byte(input))
+		var p payload.Exec
+		p, _, err = payload.DecodeExec([]byte(input))
 		due = p.ScheduledTime
 	} else {
-		var p job.Payload
-		p, _, err = job.Decode([]byte(input))
+		var p payload.Job
+		p, _, err = payload.Decode([]byte(input))
 		due = p.ScheduledTime
 	}
 	if err != nil {
@@ -402,7 +402,7 @@ func (f cronField) number(s string) int {
 var detailTypes = map[string]string{
 	"ECS Task State Change": "aws.ecs",
 	"Object Created":        "aws.s3",
-	job.DetailType:          "", // whoever JobEventSource is
+	payload.DetailType:      "", // whoever JobEventSource is
 }
 
 var eventKeys = []string{"version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail"}
@@ -449,7 +449,7 @@ func (c *checker) pattern(node *yaml.Node) {
 		switch {
 		case !known:
 			c.bad("detail-type %q is not a kind of event that is known here", detailType)
-		case detailType == job.DetailType:
+		case detailType == payload.DetailType:
 			if only := c.lookup("JobEventSource"); only == "" || !slices.Equal(sources, []string{only}) {
 				c.bad("starts jobs from %q, want from JobEventSource (%q) only", sources, only)
 			}
@@ -466,7 +466,7 @@ func (c *checker) pattern(node *yaml.Node) {
 // ends of this stack's tasks and nothing else.
 func (c *checker) stoppedTasks(pattern *localaws.Pattern) {
 	c.reports = true
-	files, _ := filepath.Glob("events/collector/*.json")
+	files, _ := filepath.Glob(top + "events/collector/*.json")
 	prefix := "errand/" + c.lookup("AWS::StackName") + "/"
 	// The samples are of a stack called jobs. A name that only begins like this
 	// stack's is the neighbour to be told apart.
@@ -479,6 +479,7 @@ func (c *checker) stoppedTasks(pattern *localaws.Pattern) {
 			c.bad("%v", err)
 			continue
 		}
+		file = strings.TrimPrefix(file, top)
 		raw = []byte(here.Replace(string(raw)))
 		var event struct {
 			DetailType string `json:"detail-type"`

@@ -1,7 +1,7 @@
-// Package errand_test keeps template.yaml right where cfn-lint is blind: what
+// Package template_test keeps template.yaml right where cfn-lint is blind: what
 // is text within it (schedules, payloads, patterns, dashboards, IAM actions)
 // and what has to agree with the code.
-package errand_test
+package template_test
 
 import (
 	"os"
@@ -13,6 +13,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 )
+
+// top is the repository's top folder.
+const top = "../../"
 
 // The checks run on these deployments. Between them each resource and each
 // branch of an !If is there.
@@ -332,7 +335,7 @@ func asShipped(template string) string {
 
 func readTemplate(t *testing.T) string {
 	t.Helper()
-	raw, err := os.ReadFile("template.yaml")
+	raw, err := os.ReadFile(top + "template.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,65 +4,94 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
-	"errand/pkg/job"
 	"errand/pkg/localaws"
+	"errand/pkg/payload"
 	"errand/pkg/result"
+	"errand/pkg/run"
 )
 
-var errNotSucceeded = errors.New("the run did not succeed")
+type tryCommand struct {
+	stackFlags
+	File string `arg:"" help:"The payload, as a schedule, an event or a client sends it."`
+}
 
-// run starts the run that the payload in file asks for, waits for its result
-// and prints it.
-func run(ctx context.Context, w world, file string) error {
-	payload, err := os.ReadFile(file) //nolint:gosec // named by whoever runs this
+// Run starts the run that the payload asks for, waits for its result and prints
+// it.
+func (c *tryCommand) Run(ctx context.Context, out io.Writer) error {
+	raw, err := os.ReadFile(c.File)
 	if err != nil {
 		return fmt.Errorf("read the payload: %w", err)
 	}
-	// What is wrong with it is for the function to say.
-	function := "launcher"
-	p, _, invalid := job.Decode(payload)
-	inLive, _, notExec := job.DecodeExec(payload)
-	// A payload may suit both; its folder then says what is meant, as in events.
-	if filepath.Base(filepath.Dir(file)) == "executor" || invalid != nil && notExec == nil {
-		function, invalid = "executor", notExec
-		p.Command = inLive.Command
+	w := c.world(out)
+	return w.try(ctx, c.File, scheduled(raw, time.Now()))
+}
+
+// try puts a payload through the function that it is for.
+func (w *world) try(ctx context.Context, file string, raw []byte) error {
+	function := functionFor(raw)
+	// What is wrong with the payload is for the function to say.
+	var prepare func(context.Context) error
+	var command, names []string
+	if function == "executor" {
+		p, _, err := payload.DecodeExec(raw)
+		command, names = p.Command, []string{p.Task, p.Cluster, p.Service}
+		if err == nil {
+			prepare = func(ctx context.Context) error { return w.live(ctx, p) }
+		}
+	} else {
+		p, _, err := payload.Decode(raw)
+		command, names = p.Command, []string{p.TaskDefinition, p.Cluster, p.Service}
+		if err == nil {
+			prepare = func(ctx context.Context) error { return w.standIn(ctx, p) }
+		}
 	}
-	region, account := place(p)
+	region, account := place(names...)
 	if err := w.start(ctx, "", region, account); err != nil {
 		return err
 	}
 	defer func() { _ = w.server.Close() }()
-	if invalid == nil && function == "executor" {
-		err = w.live(ctx, inLive)
-	} else if invalid == nil {
-		err = w.standIn(ctx, p)
-	}
-	if err != nil {
-		return fmt.Errorf("prepare what the payload names: %w", err)
-	}
 	w.screen.line("payload", file)
-	if len(p.Command) > 0 {
-		w.screen.line("command", result.ShellJoin(p.Command))
+	if len(command) > 0 {
+		w.screen.line("command", result.ShellJoin(command))
 	}
-	raw, err := w.invoke(ctx, function, payload)
-	if err != nil {
-		w.screen.text(w.screen.functionLog())
+	if prepare != nil {
+		if err := prepare(ctx); err != nil {
+			return fmt.Errorf("prepare what the payload names: %w", err)
+		}
+	}
+	if err := w.answer(ctx, function, raw); err != nil {
 		return err
 	}
-	w.screen.line(function, string(raw))
 	messages, err := w.await(ctx)
 	if err != nil {
 		return err
 	}
 	return w.show(messages)
+}
+
+// answer invokes the function and prints what it answers.
+func (w *world) answer(ctx context.Context, function string, raw []byte) error {
+	if function == "launcher" {
+		// The task has begun when the launcher knows that it was accepted; the
+		// answer stands before what becomes of it.
+		w.screen.holdTasks()
+		defer w.screen.releaseTasks()
+	}
+	answer, err := w.invoke(ctx, function, raw)
+	if err != nil {
+		w.screen.text(w.screen.functionLog())
+		return err
+	}
+	w.screen.line(function, string(answer))
+	return nil
 }
 
 // await waits for the result at both topics, or for the proof that it will
@@ -89,7 +118,7 @@ func (w *world) show(messages []localaws.Message) error {
 	for _, m := range messages {
 		status = m.Attributes["status"].Value
 		color := red
-		if result.Status(status) == result.Succeeded {
+		if run.Status(status) == run.Succeeded {
 			color = green
 		}
 		switch m.TopicARN {
@@ -101,7 +130,7 @@ func (w *world) show(messages []localaws.Message) error {
 			s.text(pretty(m.Body) + "\n\nAttributes: " + attributes(m) + "\n")
 		}
 	}
-	if result.Status(status) != result.Succeeded {
+	if run.Status(status) != run.Succeeded {
 		return errNotSucceeded
 	}
 	return nil

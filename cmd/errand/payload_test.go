@@ -1,0 +1,98 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"errand/pkg/payload"
+)
+
+func TestFunctionFor(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ payload, want string }{
+		{`{"job": "a"}`, "launcher"},
+		{`{"job": "a", "method": "run-task"}`, "launcher"},
+		{`{"job": "a", "method": "exec"}`, "executor"},
+		{`{"job": "a", "service": "web", "command": ["ls"]}`, "launcher"},
+		{`{"detail-type": "Errand Job", "detail": {"job": "a", "method": "exec"}}`, "executor"},
+		{`{"detail-type": "Errand Job", "detail": {"job": "a"}, "method": "exec"}`, "launcher"},
+		// What nothing can be made of is for the launcher to refuse.
+		{`{"detail-type": "Another", "detail": {"job": "a", "method": "exec"}}`, "launcher"},
+		{`{"detail-type": "Errand Job"}`, "launcher"},
+		{`{"job": "a", "Method": "exec"}`, "launcher"},
+		{`{"job": "a", "method": ["exec"]}`, "launcher"},
+		{`{"job": "a", "method": "Exec"}`, "launcher"},
+		{`["exec"]`, "launcher"},
+		{`{"method": "exec"`, "launcher"},
+		{``, "launcher"},
+	} {
+		if got := functionFor([]byte(tc.payload)); got != tc.want {
+			t.Errorf("%s: got %s, want %s", tc.payload, got, tc.want)
+		}
+	}
+}
+
+func TestScheduled(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 20, 3, 0, 41, 5, time.FixedZone("CET", 3600))
+	input := `{"job": "a", "scheduledTime": "<aws.scheduler.scheduled-time>", "command": ["x", "<aws.scheduler.schedule-arn>", "<aws.scheduler.execution-id>", "try <aws.scheduler.attempt-number>", "<b>"]}`
+	p, _, err := payload.Decode(scheduled([]byte(input), now))
+	if err != nil || len(p.Command) != 5 {
+		t.Fatalf("%v, command %q", err, p.Command)
+	}
+	if want := time.Date(2026, 11, 20, 2, 0, 0, 0, time.UTC); !p.ScheduledTime.Equal(want) {
+		t.Errorf("scheduled for %v, want %v", p.ScheduledTime, want)
+	}
+	if uuid := `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`; !regexp.MustCompile(uuid).MatchString(p.Command[2]) {
+		t.Errorf("execution id %q", p.Command[2])
+	}
+	p.Command[2] = "id"
+	want := []string{"x", "arn:aws:scheduler:eu-west-1:123456789012:schedule/errand-local/try", "id", "try 1", "<b>"}
+	if diff := cmp.Diff(want, p.Command); diff != "" {
+		t.Errorf("command (-want +got):\n%s", diff)
+	}
+}
+
+var (
+	codeBlock = regexp.MustCompile("(?ms)^```[a-z]+\n(.*?)^```$")
+	firstJob  = regexp.MustCompile(`\{\s*"job"`)
+)
+
+// What the README shows can be tried as it stands there.
+func TestPayloadsOfTheReadme(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried := map[string]int{}
+	for _, block := range codeBlock.FindAllStringSubmatch(string(readme), -1) {
+		for _, at := range firstJob.FindAllStringIndex(block[1], -1) {
+			// A payload may stand in YAML, HCL or a shell's command.
+			var raw json.RawMessage
+			if err := json.NewDecoder(strings.NewReader(block[1][at[0]:])).Decode(&raw); err != nil {
+				t.Errorf("not JSON: %v\n%s", err, block[1])
+				continue
+			}
+			function := functionFor(raw)
+			tried[function]++
+			t.Run(string(raw[:min(len(raw), 40)]), func(t *testing.T) {
+				t.Parallel()
+				_, out, errOut := tryFile(t, payloadFile(t, string(raw)))
+				// Most name a program that this machine has not; the run then fails.
+				if errOut != "" || !strings.Contains(out, `"status": "`) || strings.Contains(out, "REJECTED") {
+					t.Errorf("%s\n%s", errOut, out)
+				}
+			})
+		}
+	}
+	if tried["launcher"] < 3 || tried["executor"] < 1 {
+		t.Errorf("found %v", tried)
+	}
+}
