@@ -5,11 +5,8 @@
 package awsjson
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"math"
 	"reflect"
 	"slices"
@@ -61,115 +58,9 @@ type decoder struct {
 	problems []Problem
 }
 
-// object keeps the order of a JSON object, so that problems are named in the
-// order in which the author reads the document.
-type object struct {
-	names  []string
-	values []any
-}
-
 func (d *decoder) bad(path, format string, args ...any) {
 	d.problems = append(d.problems, Problem{path, fmt.Sprintf(format, args...)})
 }
-
-func (d *decoder) document(data []byte, out any) {
-	if !utf8.Valid(data) {
-		d.bad("", "is not valid UTF-8")
-		return
-	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	tree, err := d.parse(dec, "", 0)
-	if err == nil {
-		if _, err = dec.Token(); err == nil {
-			err = errors.New("more text after the end of the JSON document")
-		} else if errors.Is(err, io.EOF) {
-			err = nil
-		}
-	}
-	if err != nil {
-		d.problems = []Problem{{"", "is not valid JSON: " + explain(err, data, dec.InputOffset())}}
-		return
-	}
-	d.value("", tree, reflect.ValueOf(out).Elem())
-}
-
-func explain(err error, data []byte, offset int64) string {
-	if len(bytes.TrimSpace(data)) == 0 {
-		return "it is empty"
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return "it ends too early"
-	}
-	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		offset = syntax.Offset
-	}
-	before := data[:min(int(offset), len(data))]
-	line := 1 + bytes.Count(before, []byte("\n"))
-	return fmt.Sprintf("line %d: %v", line, err)
-}
-
-func (d *decoder) parse(dec *json.Decoder, path string, depth int) (any, error) {
-	if depth > maxDepth {
-		return nil, fmt.Errorf("nested deeper than %d levels", maxDepth)
-	}
-	token, err := dec.Token()
-	if err != nil {
-		return nil, err
-	}
-	switch token {
-	case json.Delim('{'):
-		obj := object{}
-		seen := map[string]bool{}
-		for dec.More() {
-			key, err := dec.Token()
-			if err != nil {
-				return nil, err
-			}
-			name := key.(string)
-			value, err := d.parse(dec, member(path, name), depth+1)
-			if err != nil {
-				return nil, err
-			}
-			if seen[name] {
-				d.bad(member(path, name), "given twice")
-				continue
-			}
-			seen[name] = true
-			obj.names = append(obj.names, name)
-			obj.values = append(obj.values, value)
-		}
-		_, err := dec.Token()
-		return obj, err
-	case json.Delim('['):
-		list := []any{}
-		for dec.More() {
-			value, err := d.parse(dec, element(path, len(list)), depth+1)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, value)
-		}
-		_, err := dec.Token()
-		return list, err
-	}
-	return token, nil
-}
-
-// maxName bounds the names that are quoted, which may be anything.
-const maxName = 64
-
-func member(path, name string) string {
-	if len(name) > maxName {
-		name = strings.ToValidUTF8(name[:maxName], "") + "…"
-	}
-	if path == "" {
-		return name
-	}
-	return path + "." + name
-}
-
-func element(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
 var timeType = reflect.TypeFor[time.Time]()
 
@@ -198,72 +89,91 @@ func (d *decoder) value(path string, tree any, v reflect.Value) {
 	case reflect.Struct:
 		d.structure(path, tree, v)
 	case reflect.Map:
-		obj, ok := tree.(object)
-		if !ok {
-			d.mismatch(path, "an object", tree)
-			return
-		}
-		v.Set(reflect.MakeMapWithSize(v.Type(), len(obj.names)))
-		for i, name := range obj.names {
-			item := reflect.New(v.Type().Elem()).Elem()
-			d.value(member(path, name), obj.values[i], item)
-			v.SetMapIndex(reflect.ValueOf(name).Convert(v.Type().Key()), item)
-		}
+		d.dictionary(path, tree, v)
 	case reflect.Slice:
-		list, ok := tree.([]any)
-		if !ok {
-			d.mismatch(path, "an array", tree)
-			return
-		}
-		v.Set(reflect.MakeSlice(v.Type(), len(list), len(list)))
-		for i, item := range list {
-			d.value(element(path, i), item, v.Index(i))
-		}
+		d.list(path, tree, v)
 	case reflect.String:
-		text, ok := tree.(string)
-		if !ok {
-			d.mismatch(path, "a string", tree)
-			return
-		}
-		if known := enum(v); d.strict && text != "" && known != nil && !slices.Contains(known, text) {
-			d.bad(path, "%q is not one of %s", text, strings.Join(known, ", "))
-			return
-		}
-		v.SetString(text)
+		d.text(path, tree, v)
 	case reflect.Bool:
-		b, ok := tree.(bool)
-		if !ok {
+		if b, ok := tree.(bool); ok {
+			v.SetBool(b)
+		} else {
 			d.mismatch(path, "true or false", tree)
-			return
 		}
-		v.SetBool(b)
 	case reflect.Int, reflect.Int32, reflect.Int64:
-		number, ok := tree.(json.Number)
-		if !ok {
-			d.mismatch(path, "an integer", tree)
-			return
-		}
-		n, err := strconv.ParseInt(number.String(), 10, v.Type().Bits())
-		if err != nil {
-			d.bad(path, "must be an integer of %d bits, is %.40s", v.Type().Bits(), number)
-			return
-		}
-		v.SetInt(n)
+		d.integer(path, tree, v)
 	case reflect.Float64:
-		number, ok := tree.(json.Number)
-		if !ok {
-			d.mismatch(path, "a number", tree)
-			return
-		}
-		f, err := number.Float64()
-		if err != nil {
-			d.bad(path, "%s is not a number in range", number)
-			return
-		}
-		v.SetFloat(f)
+		d.float(path, tree, v)
 	default:
 		d.bad(path, "is not supported")
 	}
+}
+
+func (d *decoder) dictionary(path string, tree any, v reflect.Value) {
+	obj, ok := tree.(object)
+	if !ok {
+		d.mismatch(path, "an object", tree)
+		return
+	}
+	v.Set(reflect.MakeMapWithSize(v.Type(), len(obj.names)))
+	for i, name := range obj.names {
+		item := reflect.New(v.Type().Elem()).Elem()
+		d.value(member(path, name), obj.values[i], item)
+		v.SetMapIndex(reflect.ValueOf(name).Convert(v.Type().Key()), item)
+	}
+}
+
+func (d *decoder) list(path string, tree any, v reflect.Value) {
+	list, ok := tree.([]any)
+	if !ok {
+		d.mismatch(path, "an array", tree)
+		return
+	}
+	v.Set(reflect.MakeSlice(v.Type(), len(list), len(list)))
+	for i, item := range list {
+		d.value(element(path, i), item, v.Index(i))
+	}
+}
+
+func (d *decoder) text(path string, tree any, v reflect.Value) {
+	text, ok := tree.(string)
+	if !ok {
+		d.mismatch(path, "a string", tree)
+		return
+	}
+	if known := enum(v); d.strict && text != "" && known != nil && !slices.Contains(known, text) {
+		d.bad(path, "%q is not one of %s", text, strings.Join(known, ", "))
+		return
+	}
+	v.SetString(text)
+}
+
+func (d *decoder) integer(path string, tree any, v reflect.Value) {
+	number, ok := tree.(json.Number)
+	if !ok {
+		d.mismatch(path, "an integer", tree)
+		return
+	}
+	n, err := strconv.ParseInt(number.String(), 10, v.Type().Bits())
+	if err != nil {
+		d.bad(path, "must be an integer of %d bits, is %.40s", v.Type().Bits(), number)
+		return
+	}
+	v.SetInt(n)
+}
+
+func (d *decoder) float(path string, tree any, v reflect.Value) {
+	number, ok := tree.(json.Number)
+	if !ok {
+		d.mismatch(path, "a number", tree)
+		return
+	}
+	f, err := number.Float64()
+	if err != nil {
+		d.bad(path, "%s is not a number in range", number)
+		return
+	}
+	v.SetFloat(f)
 }
 
 func (d *decoder) structure(path string, tree any, v reflect.Value) {
@@ -352,25 +262,6 @@ func (d *decoder) mismatch(path, want string, tree any) {
 	d.bad(path, "must be %s, is %s", want, got)
 }
 
-// plain turns a parsed tree into the values that encoding/json uses.
-func plain(tree any) any {
-	switch t := tree.(type) {
-	case object:
-		m := make(map[string]any, len(t.names))
-		for i, name := range t.names {
-			m[name] = plain(t.values[i])
-		}
-		return m
-	case []any:
-		list := make([]any, len(t))
-		for i, item := range t {
-			list[i] = plain(item)
-		}
-		return list
-	}
-	return tree
-}
-
 // enum returns the values that an SDK enum type knows.
 func enum(v reflect.Value) []string {
 	values := v.MethodByName("Values")
@@ -415,46 +306,4 @@ func names(t reflect.Type) []string {
 		}
 	}
 	return list
-}
-
-// nearest returns the candidate that a typing mistake turned into name, or "".
-func nearest(name string, candidates []string) string {
-	if len(name) > 64 {
-		return "" // no typing mistake
-	}
-	best, bestDistance := "", 1+len(name)/3
-	for _, c := range candidates {
-		if distance := editDistance(strings.ToLower(name), strings.ToLower(c)); distance <= bestDistance {
-			if distance < bestDistance || best == "" {
-				best, bestDistance = c, distance
-			}
-		}
-	}
-	return best
-}
-
-// editDistance counts the letters to insert, delete, replace or swap with
-// their neighbour.
-func editDistance(a, b string) int {
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			replace := rows[i-1][j-1]
-			if a[i-1] != b[j-1] {
-				replace++
-			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, replace)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(a)][len(b)]
 }

@@ -667,7 +667,7 @@ func (c *checker) action(action string, statement *yaml.Node, narrow bool) {
 		c.bad("action %q allows all that %s can do", action, service)
 	case action == "iam:PassRole" && !slices.Equal(values(get(statement, "Condition", "StringEquals", "iam:PassedToService")), []string{"ecs-tasks.amazonaws.com"}):
 		c.bad("passes roles to any service, want iam:PassedToService ecs-tasks.amazonaws.com")
-	case onOneCluster[action] != "" && text(statement, "Condition", "ArnEquals", "ecs:cluster") == "":
+	case onOneCluster[action] != "" && len(values(get(statement, "Condition", "ArnEquals", "ecs:cluster"))) == 0:
 		c.bad("%s on any cluster, want a condition on ecs:cluster", onOneCluster[action])
 	}
 }
