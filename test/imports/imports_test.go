@@ -56,7 +56,8 @@ var rooms = []room{
 	{"pkg/localaws", stack},
 	{"pkg/localaws/*", stack},
 	{"cmd/*", append([]string{"pkg/localaws", "pkg/localaws/*"}, everything...)},
-	{"test/start/*", everything},
+	{"test/start/bare", everything},
+	{"test/start/clients", everything},
 	{"test/start/clients/*", append([]string{"test/start/clients"}, everything...)},
 	{"test/*", append([]string{"pkg/localaws", "pkg/localaws/*"}, everything...)},
 }
