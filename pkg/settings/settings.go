@@ -3,13 +3,10 @@
 package settings
 
 import (
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 	"strings"
-
-	"github.com/caarlos0/env/v11"
 )
 
 // Common is what every function needs.
@@ -53,12 +50,13 @@ type Executor struct {
 // Load reads environ (as os.Environ returns it) into a settings struct and
 // names everything that is missing or bad in one error.
 func Load[T any](environ []string) (T, error) {
-	settings, err := env.ParseAsWithOptions[T](env.Options{
-		Environment: env.ToMap(environ),
-		// CloudFormation cannot leave a variable out, only empty.
-		SetDefaultsForZeroValuesOnly: true,
-	})
-	problems := describe[T](err)
+	values := make(map[string]string, len(environ))
+	for _, variable := range environ {
+		name, value, _ := strings.Cut(variable, "=")
+		values[name] = value
+	}
+	var settings T
+	problems := fill(reflect.ValueOf(&settings).Elem(), values)
 	if c, ok := any(&settings).(interface{ check() []string }); ok {
 		problems = append(problems, c.check()...)
 	}
@@ -66,27 +64,6 @@ func Load[T any](environ []string) (T, error) {
 		return settings, fmt.Errorf("settings (environment variables of the function): %s", strings.Join(problems, "; "))
 	}
 	return settings, nil
-}
-
-// describe names the variables, which env does not always do.
-func describe[T any](err error) []string {
-	if err == nil {
-		return nil
-	}
-	all, ok := errors.AsType[env.AggregateError](err)
-	if !ok {
-		return []string{err.Error()}
-	}
-	var problems []string
-	for _, e := range all.Errors {
-		text := e.Error()
-		if bad, ok := errors.AsType[env.ParseError](e); ok {
-			field, _ := reflect.TypeFor[T]().FieldByName(bad.Name)
-			text = fmt.Sprintf("%s: must be a value of type %s (%v)", field.Tag.Get("env"), bad.Type, bad.Err)
-		}
-		problems = append(problems, text)
-	}
-	return problems
 }
 
 // Plain functions rather than regular expressions, which would be compiled at

@@ -34,6 +34,12 @@ func TestLoad(t *testing.T) {
 	if collector, err = settings.Load[settings.Collector]([]string{"STARTED_BY_PREFIX=errand/jobs/", "TOPIC_ARN=" + topic, "LOG_LINES="}); err != nil || collector.LogLines != 50 {
 		t.Errorf("LOG_LINES empty gives %d, %v", collector.LogLines, err)
 	}
+	for value, want := range map[string]bool{"": true, "true": true, "1": true, "false": false} {
+		executor, err := settings.Load[settings.Executor]([]string{"STARTED_BY_PREFIX=errand/jobs/", "TOPIC_ARN=" + topic, "CLUSTER=jobs", "SIGN_SESSIONS=" + value})
+		if err != nil || executor.SignSessions != want {
+			t.Errorf("SIGN_SESSIONS=%s gives %t, %v", value, executor.SignSessions, err)
+		}
+	}
 }
 
 func TestEveryProblemInOneMessage(t *testing.T) {
@@ -45,7 +51,9 @@ func TestEveryProblemInOneMessage(t *testing.T) {
 	_, err = settings.Load[settings.Collector]([]string{"LOG_LINES=1001"})
 	expect(t, err, "STARTED_BY_PREFIX", "TOPIC_ARN", "LOG_LINES: 1001 is not from 0 to 1000")
 	_, err = settings.Load[settings.Collector]([]string{"STARTED_BY_PREFIX=errand/jobs/", "TOPIC_ARN=" + topic, "LOG_LINES=many"})
-	expect(t, err, "LOG_LINES", "many")
+	expect(t, err, `LOG_LINES: "many" must be a value of type int`)
+	_, err = settings.Load[settings.Executor]([]string{"STARTED_BY_PREFIX=errand/jobs/", "TOPIC_ARN=" + topic, "SIGN_SESSIONS=on"})
+	expect(t, err, "CLUSTER: must be set", `SIGN_SESSIONS: "on" must be a value of type bool`)
 }
 
 func expect(t *testing.T, err error, want ...string) {
