@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -34,7 +33,13 @@ const MaxCommand = 8192
 // Variable is an environment variable for the command.
 type Variable struct{ Name, Value string }
 
-var name = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+// exportable says whether a shell can export a variable of this name. A regular
+// expression would have to be compiled at each start.
+func exportable(name string) bool {
+	return name != "" && (name[0] < '0' || name[0] > '9') && !strings.ContainsFunc(name, func(r rune) bool {
+		return r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	})
+}
 
 // shellsOwn cannot be exported, or not with any value, in one shell or another.
 var shellsOwn = []string{"BASHOPTS", "EUID", "OPTIND", "PPID", "SHELLOPTS", "UID"}
@@ -45,7 +50,7 @@ func Wrap(argv []string, environment []Variable) (command, mark string, err erro
 	one, two := half(), half()
 	words := []string{"/bin/sh", "-c", script, "exec", one, two}
 	for _, v := range environment {
-		if !name.MatchString(v.Name) {
+		if !exportable(v.Name) {
 			return "", "", fmt.Errorf("environment: %q is not a name that a shell can export: letters, digits and _, not beginning with a digit", v.Name)
 		}
 		if slices.Contains(shellsOwn, v.Name) {

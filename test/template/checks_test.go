@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -15,7 +16,6 @@ import (
 	"time"
 	_ "time/tzdata" // time zones are the same on every machine
 
-	"github.com/caarlos0/env/v11"
 	"go.yaml.in/yaml/v3"
 
 	"errand/pkg/localaws"
@@ -185,17 +185,17 @@ func (c *checker) environment(id string, properties *yaml.Node) {
 func settingsOf(function string) (names []string, load func([]string) error) {
 	switch function {
 	case "LauncherFunction":
-		return variables(&settings.Launcher{}), func(environ []string) error {
+		return variables(reflect.TypeFor[settings.Launcher]()), func(environ []string) error {
 			_, err := settings.Load[settings.Launcher](environ)
 			return err
 		}
 	case "CollectorFunction":
-		return variables(&settings.Collector{}), func(environ []string) error {
+		return variables(reflect.TypeFor[settings.Collector]()), func(environ []string) error {
 			_, err := settings.Load[settings.Collector](environ)
 			return err
 		}
 	case executor:
-		return variables(&settings.Executor{}), func(environ []string) error {
+		return variables(reflect.TypeFor[settings.Executor]()), func(environ []string) error {
 			_, err := settings.Load[settings.Executor](environ)
 			return err
 		}
@@ -203,15 +203,15 @@ func settingsOf(function string) (names []string, load func([]string) error) {
 	return nil, nil
 }
 
-func variables(of any) []string {
-	fields, err := env.GetFieldParams(of)
-	if err != nil {
-		panic(err)
-	}
+// variables are the names in a settings struct's tags.
+func variables(of reflect.Type) []string {
 	var names []string
-	for _, field := range fields {
-		if field.Key != "" {
-			names = append(names, field.Key)
+	for i := range of.NumField() {
+		field := of.Field(i)
+		if field.Anonymous {
+			names = append(names, variables(field.Type)...)
+		} else if name, _, _ := strings.Cut(field.Tag.Get("env"), ","); name != "" {
+			names = append(names, name)
 		}
 	}
 	return names
