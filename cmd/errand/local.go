@@ -14,11 +14,11 @@ type localCommand struct {
 // Run serves the local stack until ctx ends.
 func (c *localCommand) Run(ctx context.Context, out io.Writer) error {
 	w := c.world(out)
+	w.screen.functions = true
 	if err := w.start(ctx, c.Addr, region, account); err != nil {
 		return err
 	}
 	w.screen.text(strings.NewReplacer("{url}", w.server.URL(), "{topic}", w.topics.json, "{cluster}", cluster, "{subnet}", subnet).Replace(guide))
-	w.screen.functions = true
 	<-ctx.Done()
 	return w.server.Close()
 }

@@ -245,6 +245,31 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
+// errand local serves until it is told to end, and then all is well.
+func TestLocal(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	out := &listener{text: "What happens:", heard: cancel}
+	var errOut bytes.Buffer
+	args := []string{"local", "--functions", built, "--template", "../../template.yaml", "--addr", "127.0.0.1:0"}
+	if code := realMain(ctx, args, out, &errOut); code != exitWell || errOut.Len() > 0 || ctx.Err() == nil {
+		t.Errorf("answered %d: %s", code, errOut.String())
+	}
+}
+
+// listener calls heard when the text is written.
+type listener struct {
+	text  string
+	heard func()
+}
+
+func (l *listener) Write(b []byte) (int, error) {
+	if strings.Contains(string(b), l.text) {
+		l.heard()
+	}
+	return len(b), nil
+}
+
 // deployed is a local stack with the built functions.
 func deployed(t *testing.T) *world {
 	t.Helper()
