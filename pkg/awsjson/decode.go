@@ -85,7 +85,7 @@ func (d *decoder) value(path string, tree any, v reflect.Value) {
 		v.Set(reflect.New(v.Type().Elem()))
 		d.value(path, tree, v.Elem())
 	case reflect.Interface:
-		v.Set(reflect.ValueOf(plain(tree)))
+		v.Set(reflect.ValueOf(untyped(tree)))
 	case reflect.Struct:
 		d.structure(path, tree, v)
 	case reflect.Map:

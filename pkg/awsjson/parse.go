@@ -118,19 +118,19 @@ func member(path, name string) string {
 
 func element(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
-// plain turns a parsed tree into the values that encoding/json uses.
-func plain(tree any) any {
+// untyped turns a parsed tree into the values that encoding/json uses.
+func untyped(tree any) any {
 	switch t := tree.(type) {
 	case object:
 		m := make(map[string]any, len(t.names))
 		for i, name := range t.names {
-			m[name] = plain(t.values[i])
+			m[name] = untyped(t.values[i])
 		}
 		return m
 	case []any:
 		list := make([]any, len(t))
 		for i, item := range t {
-			list[i] = plain(item)
+			list[i] = untyped(item)
 		}
 		return list
 	}

@@ -3,6 +3,7 @@ package collect
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -51,22 +52,14 @@ func (c *Collector) excerpt(ctx context.Context, event taskevent.Event, containe
 
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.LogTime)
 	defer cancel()
-	last, err := c.read(ctx, log, lines)
-	settled := false
-	// A log without a line may be one whose lines are late, so it is never
-	// still before the time is over.
-	for ran && (err == nil || logStatus(err) != result.LogDenied) && (!settled || len(last.events) == 0) && run.Pause(ctx, c.cfg.LogPause) {
-		page, readErr := c.read(ctx, log, lines)
-		switch {
-		case readErr == nil:
-			settled = err == nil && slices.EqualFunc(last.events, page.events, sameEvent)
-			last, err = page, nil
-		case err == nil:
-			settled = false // what was read stays
-		case ctx.Err() == nil:
-			err = readErr
-		}
-	}
+	last, settled, err := untilStill(
+		func() (page, error) { return c.read(ctx, log, lines) },
+		// Of a container that never ran, and of a log that may not be read, nothing
+		// is to come.
+		func(err error) bool {
+			return ran && (err == nil || logStatus(err) != result.LogDenied) && run.Pause(ctx, c.cfg.LogPause)
+		},
+	)
 	if err != nil {
 		log.Status, log.Note = logStatus(err), awserr.Plain(err).Error()
 		return log
@@ -79,10 +72,31 @@ func (c *Collector) excerpt(ctx context.Context, event taskevent.Event, containe
 		return log
 	}
 	var truncated bool
-	log.Lines, truncated = tail(last.events, lines)
+	log.Lines, truncated = lastLines(last.events, lines)
 	truncated = truncated || last.more
 	log.Truncated = &truncated
 	return log
+}
+
+// untilStill reads until two reads agree, which is settled, or again says that
+// there is no further read, being told the error of the one before. A log without
+// a line may be one whose lines are late, so it is never still. What was read stays
+// when a later read fails.
+func untilStill(read func() (page, error), again func(error) bool) (last page, settled bool, err error) {
+	last, err = read()
+	for (!settled || len(last.events) == 0) && again(err) {
+		next, readErr := read()
+		switch {
+		case readErr == nil:
+			settled = err == nil && slices.EqualFunc(last.events, next.events, sameEvent)
+			last, err = next, nil
+		case err == nil:
+			settled = false
+		case !errors.Is(readErr, context.DeadlineExceeded):
+			err = readErr // and not that the time was over
+		}
+	}
+	return last, settled, err
 }
 
 // page is the end of a stream.
@@ -131,8 +145,8 @@ func sameEvent(a, b types.OutputLogEvent) bool {
 	return aws.ToInt64(a.Timestamp) == aws.ToInt64(b.Timestamp) && aws.ToString(a.Message) == aws.ToString(b.Message)
 }
 
-// tail makes clean lines of events and keeps the last n.
-func tail(events []types.OutputLogEvent, n int) (lines []string, truncated bool) {
+// lastLines makes clean lines of events and keeps the last n.
+func lastLines(events []types.OutputLogEvent, n int) (lines []string, truncated bool) {
 	for _, e := range slices.Backward(events) {
 		// An event has several lines where awslogs joins them by a pattern.
 		for _, line := range slices.Backward(strings.Split(strings.TrimRight(aws.ToString(e.Message), "\r\n"), "\n")) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -32,7 +31,7 @@ func (x *Executor) sign(ctx context.Context, url string) (http.Header, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sign the data channel: %w", err)
 	}
-	if err := v4.NewSigner().SignHTTP(ctx, who, request, emptyBody, "ssmmessages", x.aws.Region, time.Now()); err != nil {
+	if err := v4.NewSigner().SignHTTP(ctx, who, request, emptyBody, "ssmmessages", x.aws.Region, x.cfg.Now()); err != nil {
 		return nil, fmt.Errorf("sign the data channel: %w", err)
 	}
 	return request.Header, nil

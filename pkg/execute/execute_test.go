@@ -21,6 +21,7 @@ import (
 
 	"errand/pkg/execute"
 	"errand/pkg/localaws"
+	"errand/pkg/report"
 	"errand/pkg/result"
 	"errand/pkg/run"
 	"errand/pkg/ssmchan"
@@ -66,13 +67,13 @@ func start(t *testing.T, change ...func(*setup)) *stack {
 	}
 	t.Cleanup(func() { _ = server.Close() })
 	s := &stack{Server: server, ecs: ecs.NewFromConfig(server.Config())}
-	s.executor = execute.New(server.Config(), publisher(func(ctx context.Context, r result.Result) error {
+	s.executor = execute.New(server.Config(), report.New(publisher(func(ctx context.Context, r result.Result) error {
 		s.told = append(s.told, r)
 		if deadline, ok := ctx.Deadline(); ok {
 			s.left = time.Until(deadline)
 		}
 		return in.fail
-	}), in.config, slog.New(slog.DiscardHandler))
+	}), slog.New(slog.DiscardHandler)), in.config, slog.New(slog.DiscardHandler))
 	cluster := &ecs.CreateClusterInput{ClusterName: aws.String("jobs")}
 	if in.exec != nil {
 		cluster.Configuration = &types.ClusterConfiguration{ExecuteCommandConfiguration: in.exec}
@@ -596,7 +597,7 @@ func TestChoosesTheNewest(t *testing.T) {
 	}
 	by := map[string]any{"job": "j", "command": []string{"echo", "x"}, "task": s.run(t, true)}
 	text, _ := json.Marshal(by)
-	if r := s.exec(t, string(text)); r.Status != run.Succeeded || r.TaskARN != by["task"] || r.RunID != "request-1" {
+	if r := s.exec(t, string(text)); r.Status != run.Succeeded || r.TaskARN != by["task"] || r.ID != "request-1" {
 		t.Errorf("by its ARN: %+v", r)
 	}
 }
@@ -629,9 +630,10 @@ func TestSecrets(t *testing.T) {
 		}
 		return response, err
 	})
-	s.executor = execute.New(cfg, publisher(func(_ context.Context, r result.Result) error { s.told = append(s.told, r); return nil }),
-		execute.Config{Cluster: "jobs", Retry: time.Millisecond, Channel: ssmchan.Options{FirstFrame: 50 * time.Millisecond}},
-		slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	logger := slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	publish := publisher(func(_ context.Context, r result.Result) error { s.told = append(s.told, r); return nil })
+	s.executor = execute.New(cfg, report.New(publish, logger),
+		execute.Config{Cluster: "jobs", Retry: time.Millisecond, Channel: ssmchan.Options{FirstFrame: 50 * time.Millisecond}}, logger)
 	for _, d := range []localaws.Disturbance{{Silent: true}, {CutAfter: 1}, {CloseWith: "no"}, {}} {
 		s.DisturbSessions(d)
 		r := s.exec(t, payload(t, map[string]any{"command": []string{"echo", "x"}}))

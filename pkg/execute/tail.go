@@ -11,14 +11,14 @@ import (
 // has room for. The end is always kept, however much there was.
 const maxTail = 512 << 10
 
-// tail keeps the end of the output.
-type tail struct {
+// lastBytes keeps the end of the output.
+type lastBytes struct {
 	kept  []byte
 	total int64
 }
 
 // Write never fails.
-func (t *tail) Write(p []byte) (int, error) {
+func (t *lastBytes) Write(p []byte) (int, error) {
 	t.total += int64(len(p))
 	t.kept = append(t.kept, p...)
 	// Cut rarely, since each cut copies what stays.
@@ -29,7 +29,7 @@ func (t *tail) Write(p []byte) (int, error) {
 }
 
 // log is the end of the output as the end of a log.
-func (t *tail) log(n int) *result.Log {
+func (t *lastBytes) log(n int) *result.Log {
 	truncated := t.total > int64(len(t.kept))
 	log := &result.Log{Status: result.LogOK, Truncated: &truncated}
 	if t.total == 0 {

@@ -56,7 +56,7 @@ func (x *Executor) find(ctx context.Context, p payload.Exec) (target, error) {
 		reasons = append(reasons, err)
 	}
 	if len(reasons) == 0 {
-		return target{}, refusal(fmt.Sprintf("%s has no running task in cluster %s", where(p), p.Cluster))
+		return target{}, refusal(fmt.Sprintf("%s has no running task in cluster %s", choice(p), p.Cluster))
 	}
 	// What may pass comes first, since it is worth waiting for.
 	for _, reason := range reasons {
@@ -67,8 +67,8 @@ func (x *Executor) find(ctx context.Context, p payload.Exec) (target, error) {
 	return target{}, reasons[0]
 }
 
-// where names what the payload chooses tasks by.
-func where(p payload.Exec) string {
+// choice names what the payload chooses tasks by.
+func choice(p payload.Exec) string {
 	switch {
 	case p.Service != "":
 		return "service " + p.Service
@@ -93,7 +93,7 @@ func (x *Executor) tasks(ctx context.Context, p payload.Exec) ([]types.Task, err
 		for pages := ecs.NewListTasksPaginator(x.ecs, in); pages.HasMorePages(); {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
-				return nil, fmt.Errorf("list the tasks of %s in cluster %s: %w", where(p), p.Cluster, awserr.Plain(err))
+				return nil, fmt.Errorf("list the tasks of %s in cluster %s: %w", choice(p), p.Cluster, awserr.Plain(err))
 			}
 			arns = append(arns, page.TaskArns...)
 		}
@@ -102,7 +102,7 @@ func (x *Executor) tasks(ctx context.Context, p payload.Exec) ([]types.Task, err
 	for some := range slices.Chunk(arns, 100) {
 		out, err := x.ecs.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &p.Cluster, Tasks: some})
 		if err != nil {
-			return nil, fmt.Errorf("look up %s in cluster %s: %w", where(p), p.Cluster, awserr.Plain(err))
+			return nil, fmt.Errorf("look up %s in cluster %s: %w", choice(p), p.Cluster, awserr.Plain(err))
 		}
 		tasks = append(tasks, out.Tasks...)
 	}

@@ -160,7 +160,7 @@ func fit(lines []string, room int, size func(string) int) (kept []string, cut bo
 			room -= n
 			continue
 		}
-		if end := tail(lines[i], room, size); end != "" {
+		if end := longestEnd(lines[i], room, size); end != "" {
 			return append([]string{end}, lines[i+1:]...), true
 		}
 		return lines[i+1:], true
@@ -168,9 +168,9 @@ func fit(lines []string, room int, size func(string) int) (kept []string, cut bo
 	return lines, false
 }
 
-// tail is the longest end of line that, with cutMark before it, has a size of
+// longestEnd is the longest end of line that, with cutMark before it, has a size of
 // at most room; "" if not even one character fits.
-func tail(line string, room int, size func(string) int) string {
+func longestEnd(line string, room int, size func(string) int) string {
 	// Bytes never have a smaller size than one, so the end cannot be longer.
 	start := max(0, len(line)-max(0, room))
 	for start < len(line) {

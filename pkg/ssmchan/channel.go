@@ -46,6 +46,8 @@ type Options struct {
 
 	// Header goes with the upgrade request: its signature, or nothing.
 	Header http.Header
+	// Now is the time that frames carry; nil means time.Now.
+	Now func() time.Time
 	// DataKey makes the session's key. Without it, a session that asks for
 	// encryption is refused.
 	DataKey DataKey
@@ -90,10 +92,11 @@ type Channel struct {
 	result  Result
 	refused error
 
-	// steps is odd while the reading goroutine is not at the connection, and
-	// another number after every frame.
-	steps  atomic.Int64
-	resent int // of the sending goroutine
+	// What the reading goroutine does: only while it waits at the connection, and
+	// nothing comes, does a missing pong prove anything.
+	came   atomic.Int64 // frames
+	away   atomic.Bool  // from the connection, with a frame's output
+	resent int          // of the sending goroutine
 
 	mu        sync.Mutex
 	keys      *keys     // nil: not encrypted; set by the reading goroutine alone
@@ -102,13 +105,6 @@ type Channel struct {
 	next      int64     // number of our next frame
 	waiting   []pending // in order
 	wake      chan struct{}
-}
-
-// pending is a frame of ours that the agent has not acknowledged.
-type pending struct {
-	sequence int64
-	frame    []byte
-	sent     bool
 }
 
 // errClosed is the normal end of reading.
@@ -124,6 +120,9 @@ func New(o Options) *Channel {
 	o.Resend = cmp.Or(o.Resend, 500*time.Millisecond)
 	o.Ping = cmp.Or(o.Ping, 30*time.Second)
 	o.Pong = cmp.Or(o.Pong, 20*time.Second)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	return &Channel{o: o, queue: make(chan []byte, queueLength), wake: make(chan struct{}, 1)}
 }
 
@@ -175,51 +174,6 @@ func (c *Channel) Run(ctx context.Context, sink io.Writer) (Result, error) {
 		return c.result, nil
 	default:
 		return c.result, cause
-	}
-}
-
-// Interrupt types Ctrl-C, as soon as the agent takes input. It does not wait,
-// and may be called at any time and from any goroutine.
-func (c *Channel) Interrupt() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.interrupt = true
-	c.typeInterrupt()
-}
-
-// start lets input go out. Before the agent has a terminal it leaves input
-// unanswered, and during a handshake it drops it.
-func (c *Channel) start() {
-	c.timer.Stop()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.started = true
-	c.typeInterrupt()
-}
-
-func (c *Channel) typeInterrupt() {
-	if !c.started || !c.interrupt {
-		return
-	}
-	c.interrupt = false
-	payload := []byte{0x03}
-	if c.keys != nil {
-		payload = c.keys.encrypt(payload)
-	}
-	c.input(PayloadOutput, payload)
-}
-
-// input hands a frame to the sending goroutine. The caller has c.mu.
-func (c *Channel) input(t PayloadType, payload []byte) {
-	f := Frame{
-		Type: TypeInput, Created: time.Now(), Sequence: c.next, ID: NewUUID(),
-		PayloadType: t, Payload: payload,
-	}
-	c.waiting = append(c.waiting, pending{sequence: f.Sequence, frame: f.Append(nil)})
-	c.next++
-	select {
-	case c.wake <- struct{}{}:
-	default:
 	}
 }
 
@@ -285,7 +239,7 @@ func (c *Channel) read(ctx context.Context, conn *websocket.Conn) error {
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrConnectionLost, err)
 		}
-		c.steps.Add(2)
+		c.came.Add(1)
 		f, err := Parse(b)
 		if err != nil {
 			if err := c.in.spoiled(f, err); err != nil {
@@ -319,14 +273,14 @@ func (c *Channel) output(ctx context.Context, conn *websocket.Conn, f Frame) err
 		if err != nil {
 			return err
 		}
-		a := Frame{Type: TypeAcknowledge, Created: time.Now(), Flags: FlagSYN | FlagFIN, ID: NewUUID(), Payload: payload}
+		a := Frame{Type: TypeAcknowledge, Created: c.o.Now(), Flags: FlagSYN | FlagFIN, ID: NewUUID(), Payload: payload}
 		// A gateway that has left takes nothing more, but what it sent before,
 		// perhaps channel_closed, is still to be read. So reading alone decides
 		// when the connection is lost.
 		_ = conn.Write(ctx, websocket.MessageBinary, a.Append(nil))
 	}
-	c.steps.Add(1)
-	defer c.steps.Add(1)
+	c.away.Store(true)
+	defer c.away.Store(false)
 	for _, f := range inOrder {
 		if err := c.deliver(ctx, f); err != nil {
 			return err
@@ -371,22 +325,6 @@ func (c *Channel) deliver(ctx context.Context, f Frame) error {
 	return nil
 }
 
-func (c *Channel) acknowledged(payload []byte) {
-	var a Acknowledgement
-	if json.Unmarshal(payload, &a) != nil {
-		c.in.stats.Malformed++
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i, p := range c.waiting {
-		if p.sequence == a.Sequence {
-			c.waiting = append(c.waiting[:i:i], c.waiting[i+1:]...)
-			return
-		}
-	}
-}
-
 func (c *Channel) closed(payload []byte) error {
 	var closed Closed
 	// The gateway may change the types of fields that we do not use.
@@ -397,68 +335,4 @@ func (c *Channel) closed(payload []byte) error {
 	}
 	c.result.Closed, c.result.Reason = true, closed.Output
 	return errClosed
-}
-
-// send sends our own frames, and the oldest one again until the agent has
-// acknowledged it.
-func (c *Channel) send(ctx context.Context, conn *websocket.Conn) {
-	tick := time.NewTicker(c.o.Resend)
-	defer tick.Stop()
-	for {
-		resend := false
-		select {
-		case <-ctx.Done():
-			return
-		case <-c.wake:
-			tick.Reset(c.o.Resend)
-		case <-tick.C:
-			resend = true
-		}
-		for _, frame := range c.due(resend) {
-			if conn.Write(ctx, websocket.MessageBinary, frame) != nil {
-				return // as for acknowledgements
-			}
-		}
-	}
-}
-
-// due is what to send now.
-func (c *Channel) due(resend bool) [][]byte {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var frames [][]byte
-	for i := range c.waiting {
-		p := &c.waiting[i]
-		if p.sent && (!resend || i > 0) {
-			continue
-		}
-		if p.sent {
-			c.resent++
-		}
-		p.sent = true
-		frames = append(frames, p.frame)
-	}
-	return frames
-}
-
-// ping finds out whether the connection is alive while the command is silent.
-// Pongs are seen by the reading goroutine, so one that did anything else
-// meanwhile proves nothing.
-func (c *Channel) ping(ctx context.Context, conn *websocket.Conn, cancel context.CancelCauseFunc) {
-	tick := time.NewTicker(c.o.Ping)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		steps := c.steps.Load()
-		pong, done := context.WithTimeout(ctx, c.o.Pong)
-		err := conn.Ping(pong)
-		done()
-		if errors.Is(err, context.DeadlineExceeded) && steps%2 == 0 && steps == c.steps.Load() {
-			cancel(fmt.Errorf("%w: no pong in %v", ErrConnectionLost, c.o.Pong))
-		}
-	}
 }
