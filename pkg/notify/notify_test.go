@@ -1,8 +1,10 @@
 package notify_test
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -115,5 +117,40 @@ func TestOddAttributes(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, server.Published()[0].Attributes); diff != "" {
 		t.Errorf("attributes (-want +got):\n%s", diff)
+	}
+}
+
+// SNS is away for longer than the SDK tries, and a refusal is one at once.
+func TestPublishesUntilTheTimeIsOver(t *testing.T) {
+	t.Parallel()
+	r := result.Result{Run: run.Run{Job: "j", Method: run.MethodRunTask}, Status: run.Lost}
+	for _, tc := range []struct {
+		name      string
+		fault     localaws.Fault
+		published int
+		err       string
+	}{
+		{"a broken server, for a while", localaws.Fault{Operation: "Publish", Code: "InternalError", Message: "oops", Status: 500, Times: 12}, 2, ""},
+		{"throttled, for a while", localaws.Fault{Operation: "Publish", Code: "Throttled", Message: "slow down", Status: 400, Times: 4}, 2, ""},
+		{
+			"one topic refuses", localaws.Fault{Operation: "Publish", Code: "AuthorizationError", Message: "no", Status: 403}, 1,
+			"publish the result to arn:aws:sns:eu-west-1:123456789012:results: AuthorizationError: no",
+		},
+		{
+			"one topic hangs", localaws.Fault{Operation: "Publish", Delay: 10 * time.Second, Code: "InternalError", Status: 500}, 1,
+			"publish the result to arn:aws:sns:eu-west-1:123456789012:results: no answer in time",
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			server, n := start(t)
+			server.Inject(tc.fault)
+			ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
+			defer cancel()
+			err := n.Publish(ctx, r)
+			if got := len(server.Published()); got != tc.published || (err == nil) != (tc.err == "") || err != nil && err.Error() != tc.err {
+				t.Errorf("%d messages, %v; want %d, %q", got, err, tc.published, tc.err)
+			}
+		})
 	}
 }
