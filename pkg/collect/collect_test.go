@@ -622,6 +622,18 @@ func TestFailedLaunch(t *testing.T) {
 	if rejected.Status != "REJECTED" || rejected.Reason != "comand: unknown field, did you mean command?" {
 		t.Errorf("a refusal that could not be published gives %+v", rejected)
 	}
+	for _, tc := range []struct{ response, status string }{
+		{`{"errorMessage": "it is not known", "errorType": "Uncertain"}`, "LOST"},
+		{`{"errorMessage": "2026-11-20T02:02:00Z e4b46cbf Task timed out after 120.00 seconds"}`, "LOST"},
+		{`{"errorMessage": "RequestId: e4b46cbf Error: Runtime exited with error: signal: killed", "errorType": "Runtime.ExitError"}`, "LOST"},
+		{`{"errorMessage": "RequestId: e4b46cbf Error: Runtime exited with error: exit status 1", "errorType": "Runtime.ExitError"}`, "LAUNCH_FAILED"},
+		{`{"errorMessage": "ECS would not run billing:1 in cluster jobs: ThrottlingException: Rate exceeded", "errorType": "wrapError"}`, "LAUNCH_FAILED"},
+	} {
+		raw := `{"requestContext": {"requestId": "r-1", "functionArn": "arn:aws:lambda:eu-west-1:123456789012:function:jobs-launcher", "condition": "RetriesExhausted"}, "requestPayload": {"job": "j"}, "responsePayload": ` + tc.response + `}`
+		if got := s.handle(t, json.RawMessage(raw)); got.Status != tc.status {
+			t.Errorf("%s gives %s, want %s", tc.response, got.Status, tc.status)
+		}
+	}
 	for name, record := range map[string]string{
 		"too old, never run":     `{"requestContext": {"requestId": "r-1", "condition": "EventAgeExceeded"}, "requestPayload": {"job": "j"}, "responsePayload": null}`,
 		"an answer of any form":  `{"requestContext": {"requestId": "r-1", "condition": "RetriesExhausted"}, "requestPayload": {"job": "j"}, "responsePayload": "text"}`,

@@ -74,10 +74,17 @@ func (r record) result() result.Result {
 	return end
 }
 
+// notBegun ends the message of a function whose environment does not do: it says so
+// and exits with 1 before it has taken an event.
+const notBegun = "Runtime exited with error: exit status 1"
+
 // uncertain says whether the run may have been started all the same: the launcher
-// says so, or died or was stopped, perhaps between the call and its answer.
+// says so, or was killed or stopped, perhaps between the call and its answer.
 func (r record) uncertain() bool {
 	last := r.response()
+	if strings.HasSuffix(last.ErrorMessage, notBegun) {
+		return false
+	}
 	return last.ErrorType == report.UncertainType || strings.Contains(last.ErrorMessage, "Task timed out after") ||
 		strings.HasPrefix(last.ErrorType, "Runtime.") || strings.HasPrefix(last.ErrorType, "Sandbox.")
 }
