@@ -200,8 +200,8 @@ func (e *eventsService) refuse(entry putEntry) (code, message string) {
 	if bus := entry.EventBusName; bus != "" && bus != "default" && bus != e.server.arn("events", "event-bus/default") {
 		return "InvalidArgument", fmt.Sprintf("The embedded AWS endpoint has the default event bus only, not %s.", bus)
 	}
-	detail, err := parseJSON([]byte(entry.Detail))
-	if _, ok := detail.(map[string]any); err != nil || !ok {
+	var detail map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(entry.Detail), &detail); err != nil || detail == nil {
 		return "MalformedDetail", "Detail is malformed."
 	}
 	return "", ""

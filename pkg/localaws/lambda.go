@@ -301,7 +301,7 @@ func checkPayload(payload []byte) ([]byte, error) {
 	if len(payload) == 0 {
 		return []byte("{}"), nil
 	}
-	if _, err := parseJSON(payload); err != nil {
+	if err := json.Unmarshal(payload, new(json.RawMessage)); err != nil {
 		return nil, &apiError{http.StatusBadRequest, "InvalidRequestContentException", "Could not parse request body into json: " + err.Error(), map[string]any{"Type": "User"}}
 	}
 	return payload, nil

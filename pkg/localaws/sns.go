@@ -481,15 +481,15 @@ func validSubject(subject string) bool {
 // parseStructure reads a message that has a text for each protocol. Texts that
 // are not strings are ignored, but the default one is required.
 func parseStructure(body string) (map[string]string, error) {
-	tree, err := parseJSON([]byte(body))
-	object, ok := tree.(map[string]any)
-	if err != nil || !ok {
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(body), &object); err != nil || object == nil {
 		return nil, invalidParameter("Message Structure - JSON message body failed to parse")
 	}
 	texts := map[string]string{}
 	for protocol, value := range object {
-		if text, ok := value.(string); ok {
-			texts[protocol] = text
+		var text *string
+		if json.Unmarshal(value, &text) == nil && text != nil {
+			texts[protocol] = *text
 		}
 	}
 	if _, ok := texts["default"]; !ok {

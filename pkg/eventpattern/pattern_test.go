@@ -1,11 +1,15 @@
-package localaws
+package eventpattern_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
+
+	"errand/pkg/eventpattern"
 )
 
-func TestPatternMatch(t *testing.T) {
+func TestMatch(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name, pattern, event string
@@ -103,7 +107,7 @@ func TestPatternMatch(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			p, err := CompilePattern([]byte(tt.pattern))
+			p, err := eventpattern.Compile([]byte(tt.pattern))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -114,7 +118,7 @@ func TestPatternMatch(t *testing.T) {
 	}
 }
 
-func TestCompilePatternRefuses(t *testing.T) {
+func TestCompileRefuses(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, pattern, want string }{
 		{name: "nothing", pattern: ``, want: "not valid JSON: it ends too early"},
@@ -168,7 +172,7 @@ func TestCompilePatternRefuses(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := CompilePattern([]byte(tt.pattern))
+			_, err := eventpattern.Compile([]byte(tt.pattern))
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("%s: got %v, want an error with %q", tt.pattern, err, tt.want)
 			}
@@ -181,15 +185,23 @@ func FuzzPattern(f *testing.F) {
 	f.Add(`{"a":[{"wildcard":"a\\**b*"},{"cidr":"10.0.0.0/8"},{"suffix":{"equals-ignore-case":"É"}}]}`, `{"a":[[],"a*xb","10.1.1.1",{"b":1}]}`)
 	f.Add(`{"a":{"b":["x"],"c":[{"exists":false}]}}`, `{"a":[{"b":"x"},[{"c":1}],2]}`)
 	f.Fuzz(func(t *testing.T, pattern, event string) {
-		p, err := CompilePattern([]byte(pattern))
+		p, err := eventpattern.Compile([]byte(pattern))
 		if err != nil {
 			return
 		}
-		tree, err := parseJSON([]byte(pattern))
-		if err != nil {
+		var tree any
+		dec := json.NewDecoder(strings.NewReader(pattern))
+		dec.UseNumber()
+		if err := dec.Decode(&tree); err != nil || !json.Valid([]byte(pattern)) {
 			t.Fatalf("%s was compiled, but is no JSON: %v", pattern, err)
 		}
-		again, err := CompilePattern(encodeJSON(tree))
+		var written bytes.Buffer
+		enc := json.NewEncoder(&written)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(tree); err != nil {
+			t.Fatal(err)
+		}
+		again, err := eventpattern.Compile(written.Bytes())
 		if err != nil {
 			t.Fatalf("%s was compiled, but not after it was written again: %v", pattern, err)
 		}
