@@ -160,6 +160,7 @@ func TestGetLogEventsRefuses(t *testing.T) {
 		{name: "a limit of 0", group: "g", stream: "s", in: logs.GetLogEventsInput{Limit: aws.Int32(0)}, code: bad, message: "greater than or equal to 1"},
 		{name: "a limit of 10001", group: "g", stream: "s", in: logs.GetLogEventsInput{Limit: aws.Int32(10_001)}, code: bad, message: "less than or equal to 10000"},
 		{name: "no such token", group: "g", stream: "s", in: logs.GetLogEventsInput{NextToken: aws.String("x/1")}, code: bad, message: "The specified nextToken is invalid."},
+		{name: "a token before the first line", group: "g", stream: "s", in: logs.GetLogEventsInput{NextToken: aws.String("b/-5")}, code: bad, message: "The specified nextToken is invalid."},
 		{name: "forward, but not from the head", group: "g", stream: "s", in: logs.GetLogEventsInput{NextToken: out.NextForwardToken}, code: bad, message: "startFromHead"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

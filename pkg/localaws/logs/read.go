@@ -54,7 +54,7 @@ func (l *Service) getEvents(_ context.Context, in *cloudwatchlogs.GetLogEventsIn
 	if token := host.Deref(in.NextToken); token != "" {
 		direction, rest, _ := strings.Cut(token, "/")
 		place, err = strconv.Atoi(rest)
-		if err != nil || direction != "f" && direction != "b" {
+		if err != nil || place < 0 || direction != "f" && direction != "b" {
 			return nil, host.Invalid(wrongToken)
 		}
 		if direction == "f" && !forward {
