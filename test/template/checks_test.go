@@ -18,7 +18,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"errand/pkg/localaws"
+	"errand/pkg/eventpattern"
 	"errand/pkg/payload"
 	"errand/pkg/settings"
 )
@@ -430,7 +430,7 @@ func (c *checker) pattern(node *yaml.Node) {
 		c.bad("the event pattern %v", err)
 		return
 	}
-	pattern, err := localaws.CompilePattern(raw)
+	pattern, err := eventpattern.Compile(raw)
 	if err != nil {
 		c.bad("%v", err)
 		return
@@ -464,7 +464,7 @@ func (c *checker) pattern(node *yaml.Node) {
 
 // stoppedTasks holds the pattern against the sample events: it must select the
 // ends of this stack's tasks and nothing else.
-func (c *checker) stoppedTasks(pattern *localaws.Pattern) {
+func (c *checker) stoppedTasks(pattern *eventpattern.Pattern) {
 	c.reports = true
 	files, _ := filepath.Glob(top + "events/collector/*.json")
 	prefix := "errand/" + c.lookup("AWS::StackName") + "/"

@@ -1,0 +1,121 @@
+package localaws
+
+import (
+	"context"
+
+	"errand/pkg/localaws/events"
+	"errand/pkg/localaws/host"
+	"errand/pkg/localaws/lambda"
+	"errand/pkg/localaws/session"
+	"errand/pkg/localaws/sns"
+)
+
+// What the services have, under the names that users of the server know.
+type (
+	// Occurrence is something that a person who watches the endpoint wants to
+	// see.
+	Occurrence = host.Occurrence
+	// Kind says what an Occurrence is.
+	Kind = host.Kind
+	// Fault is an answer that an operation is told to give instead of its own.
+	Fault = host.Fault
+	// Function is a Lambda function: a built program and its settings.
+	Function = lambda.Function
+	// DeadLetter is an event that a function could not handle and that has no
+	// function left to go to.
+	DeadLetter = lambda.DeadLetter
+	// Rule sends the events that its pattern selects to a function.
+	Rule = events.Rule
+	// Message is what was published to a topic.
+	Message = sns.Message
+	// Attribute is a message attribute.
+	Attribute = sns.Attribute
+	// Session is what can be known of a session from outside.
+	Session = session.Session
+	// Disturbance is how the agents and the gateway of sessions behave.
+	Disturbance = session.Disturbance
+)
+
+// The kinds of Occurrence.
+const (
+	TaskState    = host.TaskState
+	LogLine      = host.LogLine
+	Notification = host.Notification
+	FunctionLog  = host.FunctionLog
+	SessionState = host.SessionState
+)
+
+// Calls returns how many requests there were for an operation such as RunTask,
+// those that an injected fault answered included.
+func (s *Server) Calls(operation string) int { return s.host.Calls(operation) }
+
+// Inject makes coming calls fail or wait. Faults for the same operation take
+// effect one after another.
+func (s *Server) Inject(f Fault) { s.host.Inject(f) }
+
+// HideLog plays lines that CloudWatch Logs shows late: the next reads
+// GetLogEvents calls on the group do not see a stream's last lines. With
+// lines below 0 they do not see the stream at all. Hidings of one group follow
+// each other.
+func (s *Server) HideLog(group string, lines, reads int) { s.logs.Hide(group, lines, reads) }
+
+// AddFunction makes a function known, or replaces the one of that name.
+func (s *Server) AddFunction(f Function) { s.lambda.Add(f) }
+
+// InvokeAsync queues an event for a function, as rules, destinations and
+// Invoke with the type Event do. An error of the function is not seen here: the
+// event is tried again, goes to the function's failure function, and from there
+// to the dead letters.
+func (s *Server) InvokeAsync(function string, payload []byte) error {
+	return s.lambda.InvokeAsync(function, payload)
+}
+
+// DeadLetters returns the events that were given up, in the order in which
+// that happened.
+func (s *Server) DeadLetters() []DeadLetter { return s.lambda.DeadLetters() }
+
+// AwaitDeadLetters waits until n events in all were given up, and returns them.
+func (s *Server) AwaitDeadLetters(ctx context.Context, n int) ([]DeadLetter, error) {
+	return s.lambda.AwaitDeadLetters(ctx, n)
+}
+
+// AddRule adds a rule, or replaces the one of that name. Its function must be
+// known.
+func (s *Server) AddRule(r Rule) error { return s.events.Add(r) }
+
+// DisturbEvents makes the events that rules select arrive as EventBridge may
+// deliver them: each of them twice, and out of order. With reverse at 2 or
+// more, every rule holds its events back until it has that many, and then
+// delivers them, the last one first. What a rule still holds is delivered that
+// way at the next call; DisturbEvents(false, 0) ends the disturbance.
+func (s *Server) DisturbEvents(duplicate bool, reverse int) { s.events.Disturb(duplicate, reverse) }
+
+// Published returns every message that a topic has accepted, in order.
+func (s *Server) Published() []Message { return s.sns.Published() }
+
+// AwaitMessages waits until n messages in all were published, and returns them.
+func (s *Server) AwaitMessages(ctx context.Context, n int) ([]Message, error) {
+	return s.sns.AwaitMessages(ctx, n)
+}
+
+// FailPlacement makes the next times RunTask requests answer 200 without tasks
+// and with one failure of the given reason, such as RESOURCE:MEMORY. With an
+// empty reason there is no failure either. A token that is replayed gets its
+// old answer and uses none of them up.
+func (s *Server) FailPlacement(reason string, times int) { s.ecs.FailPlacement(reason, times) }
+
+// SetExecAgent sets the status of the agent that ECS Exec needs in a container:
+// PENDING, RUNNING or STOPPED. It is RUNNING as soon as the task is.
+func (s *Server) SetExecAgent(taskARN, container, status string) error {
+	return s.ecs.SetExecAgent(taskARN, container, status)
+}
+
+// DisturbSessions sets how the sessions behave that start from now on.
+func (s *Server) DisturbSessions(d Disturbance) { s.sessions.Disturb(d) }
+
+// Sessions returns the sessions in the order of their start.
+func (s *Server) Sessions() []Session { return s.sessions.Sessions() }
+
+// AddKey makes a KMS key and returns its ARN, which the
+// executeCommandConfiguration of a cluster may have.
+func (s *Server) AddKey() string { return s.sessions.AddKey() }
