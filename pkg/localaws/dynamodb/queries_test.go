@@ -37,6 +37,15 @@ func keysOf(rows ...int) []M {
 	return out
 }
 
+// dues are items in the index open, each with its number as its key.
+func dues(numbers ...string) []M {
+	var out []M
+	for _, n := range numbers {
+		out = append(out, M{"pk": n, "sk": "a#01", "open": "0", "due": N(n)})
+	}
+	return out
+}
+
 func onIndex(name string) func(*sdk.QueryInput) {
 	return func(in *sdk.QueryInput) { in.IndexName = &name }
 }
@@ -72,6 +81,13 @@ func queryCases() []testCase {
 		{name: "projection", items: openRows[:1], do: ask("#pk = :p", M{":p": "run#a"}, project("sk, #state")), want: found{Items: []M{{"sk": "a#01", "state": "DUE"}}}},
 		{name: "count", items: openRows[:1], do: ask("#pk = :p", M{":p": "run#a", ":s": "x"}, filter("#state = :s"), choose(types.SelectCount)), want: []int32{0, 1}},
 		{name: "index of keys only by number", items: openRows, do: ask("#open = :o", M{":o": "0"}, onIndex("open")), want: found{Items: keysOf(1, 2, 0)}},
+		{name: "numbers of all sizes are in order", items: dues("1E-130", "-1E125", "10000000000000000000000000000000000001E2", "0", "-2", "-10", "1E38", "99999999999999999999999999999999999999"), do: func(c *try) any {
+			var order []string
+			for _, i := range c.query("#open = :o", M{":o": "0"}, onIndex("open")).(found).Items {
+				order = append(order, i["pk"].(string))
+			}
+			return order
+		}, want: []string{"-1E125", "-10", "-2", "0", "1E-130", "99999999999999999999999999999999999999", "1E38", "10000000000000000000000000000000000001E2"}},
 		{name: "index up to a number", items: openRows, do: ask("#open = :o AND #due < :d", M{":o": "0", ":d": N("100")}, onIndex("open")), want: found{Items: keysOf(1, 2)}},
 		{name: "index backward", items: openRows, do: ask("#open = :o AND #due <= :d", M{":o": "0", ":d": N("1E2")}, onIndex("open"), backward), want: found{Items: keysOf(0, 2, 1)}},
 		{name: "index that includes", items: []M{history}, do: ask("#job = :j", M{":j": "nightly"}, onIndex("history")),
