@@ -39,7 +39,7 @@ type tableOutput struct {
 type tableDescription struct {
 	TableName              string
 	TableArn               string
-	TableId                string
+	TableID                string `json:"TableId"`
 	TableStatus            string
 	CreationDateTime       float64
 	AttributeDefinitions   []attributeDefinition
@@ -237,7 +237,7 @@ func (k schema) elements() []keySchemaElement {
 func (s *Service) describe(t *table, status string) *tableDescription {
 	created := float64(t.created.UnixMilli()) / 1000
 	d := &tableDescription{
-		TableName: t.name, TableArn: s.arn("table", t.name), TableId: t.id, TableStatus: status, CreationDateTime: created,
+		TableName: t.name, TableArn: s.arn("table", t.name), TableID: t.id, TableStatus: status, CreationDateTime: created,
 		AttributeDefinitions: t.definitions, KeySchema: t.key.elements(), ItemCount: t.count, TableSizeBytes: t.size,
 		BillingModeSummary: billingModeSummary{"PAY_PER_REQUEST", created},
 	}

@@ -59,6 +59,16 @@ func capacityCases() []testCase {
 		{name: "get", items: fat, do: get(true), want: cost{"total": 2}},
 		{name: "get without consistency", items: fat, do: get(false), want: cost{"total": 1}},
 		{name: "get of nothing", do: get(false), want: cost{"total": 0.5}},
+		{name: "batch rounds each item", items: fat, do: func(c *try) any {
+			out, err := c.client.BatchGetItem(c.t.Context(), &sdk.BatchGetItemInput{
+				RequestItems:           map[string]types.KeysAndAttributes{c.table: {Keys: []map[string]types.AttributeValue{attributes(runKey), attributes(M{"pk": "no", "sk": "item"})}}},
+				ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+			})
+			if err != nil {
+				return refused(err)
+			}
+			return capacityOf(&out.ConsumedCapacity[0])
+		}, want: cost{"total": 1.5}},
 		{name: "query rounds the sum", items: []M{{"pk": "run#a", "sk": "a", "c": kb(2)}, {"pk": "run#a", "sk": "b", "c": kb(1)}}, do: query("#pk = :p", M{":p": "run#a"}, consistent), want: cost{"total": 1, "": 1}},
 		{name: "query without consistency", items: fat, do: query("#pk = :p", M{":p": "run#a"}), want: cost{"total": 1, "": 1}},
 		{name: "query of nothing", do: query("#pk = :p", M{":p": "run#a"}), want: cost{"total": 0.5, "": 0.5}},

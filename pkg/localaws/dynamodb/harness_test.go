@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -161,8 +160,8 @@ func not(format string, args ...any) refusal {
 }
 
 // bad is a ValidationException about a parameter.
-func bad(format string, args ...any) refusal {
-	return not("One or more parameter values were invalid: "+format, args...)
+func bad(message string) refusal {
+	return not("One or more parameter values were invalid: %s", message)
 }
 
 var conditionFailed = refusal{Code: "ConditionalCheckFailedException", Message: "The conditional request failed"}
@@ -256,13 +255,19 @@ func capacityOf(c *types.ConsumedCapacity) map[string]float64 {
 	return out
 }
 
+// readAgain is for answers that do not fit in the client's buffer. When such a
+// one begins before the client has seen the end of its own request, smithy-go's
+// body, closed by then, answers WriteTo with io.EOF, and net/http closes the
+// connection. Writes are answered in few bytes, and must not be sent twice.
+func readAgain(o *sdk.Options) { o.RetryMaxAttempts = 5 }
+
 func (c *try) get(key M, projection ...string) any {
 	in := &sdk.GetItemInput{TableName: &c.table, Key: attributes(key), ConsistentRead: aws.Bool(true)}
 	if projection != nil {
 		in.ProjectionExpression = &projection[0]
 		in.ExpressionAttributeNames = names(in.ProjectionExpression)
 	}
-	out, err := c.client.GetItem(c.t.Context(), in)
+	out, err := c.client.GetItem(c.t.Context(), in, readAgain)
 	if err != nil {
 		return refused(err)
 	}
@@ -284,7 +289,7 @@ func (c *try) query(condition string, values M, options ...func(*sdk.QueryInput)
 	if in.ExpressionAttributeNames == nil {
 		in.ExpressionAttributeNames = names(in.KeyConditionExpression, in.FilterExpression, in.ProjectionExpression)
 	}
-	out, err := c.client.Query(c.t.Context(), in)
+	out, err := c.client.Query(c.t.Context(), in, readAgain)
 	if err != nil {
 		return refused(err)
 	}
@@ -389,17 +394,20 @@ func TestContract(t *testing.T) {
 	})
 }
 
+// contractCases are by group.
+func contractCases() map[string][]testCase {
+	return map[string][]testCase{
+		"conditions": conditionCases(), "expressions": expressionCases(), "updates": updateCases(), "items": itemCases(),
+		"queries": queryCases(), "pages": pageCases(), "tables": tableCases(), "batches": batchCases(), "capacity": capacityCases(),
+	}
+}
+
 // contract holds for every DynamoDB. What moto is known to do otherwise is in
 // motoIsWrong.
 func contract(t *testing.T, client *sdk.Client, moto bool) {
-	known := maps.Clone(motoIsWrong)
-	for group, cases := range map[string][]testCase{
-		"conditions": conditionCases(), "expressions": expressionCases(), "updates": updateCases(), "items": itemCases(),
-		"queries": queryCases(), "pages": pageCases(), "tables": tableCases(), "batches": batchCases(), "capacity": capacityCases(),
-	} {
+	for group, cases := range contractCases() {
 		t.Run(group, func(t *testing.T) {
 			for _, tc := range cases {
-				delete(known, group+"/"+tc.name)
 				t.Run(strings.ReplaceAll(tc.name, " ", "_"), func(t *testing.T) {
 					c := newTable(t, client, ledgerTable(""))
 					for _, i := range tc.items {
@@ -417,8 +425,5 @@ func contract(t *testing.T, client *sdk.Client, moto bool) {
 				})
 			}
 		})
-	}
-	for name, reason := range known {
-		t.Errorf("motoIsWrong has %s, which is no case (%s)", name, reason)
 	}
 }

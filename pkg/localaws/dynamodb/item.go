@@ -88,7 +88,7 @@ func (s *Service) putItem(in *putItemInput) (*writeOutput, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := t.checkItem(in.Item, "Item size has exceeded the maximum allowed size"); err != nil {
+	if err := t.checkItem(in.Item); err != nil {
 		return nil, err
 	}
 	return s.write(t, &in.writing, condition, in.Item, func(item) (item, *Error) { return in.Item, nil })
@@ -211,7 +211,7 @@ func (s *Service) updateItem(in *updateItemInput) (*writeOutput, *Error) {
 		if after, err = change.apply(old); err != nil {
 			return nil, err
 		}
-		return after, t.checkItem(after, "Item size to update has exceeded the maximum allowed size")
+		return after, t.checkUpdated(after)
 	})
 	if err != nil {
 		return nil, err

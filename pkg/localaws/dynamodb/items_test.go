@@ -22,13 +22,19 @@ func itemCases() []testCase {
 	cases := []testCase{
 		{name: "all types", do: stored(run1), want: run1},
 		{name: "no item", do: func(c *try) any { return c.get(runKey) }, want: M(nil)},
-		{name: "projection", items: []M{run1}, do: func(c *try) any { return c.get(runKey, "#state, #task.#stops[0].#code, #list[1], #absent, sk") },
-			want: M{"state": "CLAIMED", "task": M{"stops": L{M{"code": N("137")}}}, "list": L{N("2")}, "sk": "a#01"}},
-		{name: "projection of names", items: []M{run1}, do: func(c *try) any { return c.get(runKey, "#state, #task.#arn, sk") },
-			want: M{"state": "CLAIMED", "task": M{"arn": "arn:1"}, "sk": "a#01"}},
+		{
+			name: "projection", items: []M{run1}, do: func(c *try) any { return c.get(runKey, "#state, #task.#stops[0].#code, #list[1], #absent, sk") },
+			want: M{"state": "CLAIMED", "task": M{"stops": L{M{"code": N("137")}}}, "list": L{N("2")}, "sk": "a#01"},
+		},
+		{
+			name: "projection of names", items: []M{run1}, do: func(c *try) any { return c.get(runKey, "#state, #task.#arn, sk") },
+			want: M{"state": "CLAIMED", "task": M{"arn": "arn:1"}, "sk": "a#01"},
+		},
 		{name: "projection of nothing", items: []M{run1}, do: func(c *try) any { return c.get(runKey, "#absent") }, want: M{}},
-		{name: "projection with an overlap", do: func(c *try) any { return c.get(runKey, "#a, #a.#b") },
-			want: not("Invalid ProjectionExpression: Two document paths overlap with each other; must remove or rewrite one of these paths; path one: [a], path two: [a, b]")},
+		{
+			name: "projection with an overlap", do: func(c *try) any { return c.get(runKey, "#a, #a.#b") },
+			want: not("Invalid ProjectionExpression: Two document paths overlap with each other; must remove or rewrite one of these paths; path one: [a], path two: [a, b]"),
+		},
 		{name: "put returns the old item", items: []M{run1}, do: func(c *try) any {
 			return c.put(runKey, func(in *sdk.PutItemInput) { in.ReturnValues = types.ReturnValueAllOld })
 		}, want: run1},
@@ -46,8 +52,10 @@ func itemCases() []testCase {
 		{name: "key without its range", do: func(c *try) any { return c.get(M{"pk": "a"}) }, want: not("The provided key element does not match the schema")},
 		{name: "key with more", do: func(c *try) any { return c.get(M{"pk": "a", "sk": "b", "x": "c"}) }, want: not("The provided key element does not match the schema")},
 		{name: "key of another type", do: func(c *try) any { return c.delete(M{"pk": "a", "sk": N("1")}) }, want: not("The provided key element does not match the schema")},
-		{name: "empty key", do: func(c *try) any { return c.get(M{"pk": "a", "sk": ""}) },
-			want: not("One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty string value. Key: sk")},
+		{
+			name: "empty key", do: func(c *try) any { return c.get(M{"pk": "a", "sk": ""}) },
+			want: not("One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty string value. Key: sk"),
+		},
 		{name: "no such table", do: func(c *try) any { c.table = "absent"; return c.get(runKey) }, want: refusal{Code: "ResourceNotFoundException", Message: "Requested resource not found"}},
 	}
 	for _, row := range []struct {
@@ -56,8 +64,10 @@ func itemCases() []testCase {
 		want any
 	}{
 		{"empty values", attempt(M{"s": "", "b": []byte{}, "m": M{}, "l": L{}}), attempt(M{"s": "", "b": []byte{}, "m": M{}, "l": L{}})},
-		{"numbers are made plain", attempt(M{"n": L{N("1.50"), N("007"), N("-0"), N("1.5E3"), N("1E-3")}, "s": NS{"1.0", "-2E1"}}),
-			attempt(M{"n": L{N("1.5"), N("7"), N("0"), N("1500"), N("0.001")}, "s": NS{"-20", "1"}})},
+		{
+			"numbers are made plain", attempt(M{"n": L{N("1.50"), N("007"), N("-0"), N("1.5E3"), N("1E-3")}, "s": NS{"1.0", "-2E1"}}),
+			attempt(M{"n": L{N("1.5"), N("7"), N("0"), N("1500"), N("0.001")}, "s": NS{"-20", "1"}}),
+		},
 		{"missing key", M{"pk": "a"}, bad("Missing the key sk in the item")},
 		{"key of another type", M{"pk": "a", "sk": N("1")}, bad("Type mismatch for key sk expected: S actual: N")},
 		{"empty key", M{"pk": "", "sk": "a"}, not("One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty string value. Key: pk")},

@@ -15,6 +15,7 @@ var motoIsWrong = map[string]string{
 	"batches/key of another shape":                          otherWords,
 	"batches/more keys":                                     otherWords,
 	"batches/nothing":                                       "does not check",
+	"capacity/batch rounds each item":                       "counts no sizes and no indexes",
 	"capacity/delete":                                       "counts no sizes and no indexes",
 	"capacity/get":                                          "counts no sizes and no indexes",
 	"capacity/get without consistency":                      "counts no sizes and no indexes",
@@ -106,6 +107,7 @@ var motoIsWrong = map[string]string{
 	"updates/delete a number":                               otherWords,
 	"updates/function of a condition":                       otherWords,
 	"updates/indexes beyond the end":                        "appends in the order of the expression",
+	"updates/key of an index that is too long":              "does not check",
 	"updates/key of an index of another type":               "does not check",
 	"updates/list_append to a string":                       otherWords,
 	"updates/no expression makes an item of the key":        "fails with a 500",
@@ -117,6 +119,25 @@ var motoIsWrong = map[string]string{
 	"updates/returns updated old":                           "returns whole maps",
 	"updates/set and remove elements":                       "removes first",
 	"updates/unknown function":                              otherWords,
+}
+
+// TestMotoIsWrong finds names that are no case's, and cases of one name.
+func TestMotoIsWrong(t *testing.T) {
+	cases := map[string]bool{}
+	for group, list := range contractCases() {
+		for _, tc := range list {
+			name := group + "/" + tc.name
+			if cases[name] {
+				t.Errorf("two cases have the name %s", name)
+			}
+			cases[name] = true
+		}
+	}
+	for name := range motoIsWrong {
+		if !cases[name] {
+			t.Errorf("%s is no case", name)
+		}
+	}
 }
 
 func judgeMoto(t *testing.T, reason string, want, got any) {

@@ -62,14 +62,6 @@ func newParser(kind, text string) (*parser, *Error) {
 
 func (p *parser) peek() token { return p.tokens[p.at] }
 
-func (p *parser) next() token {
-	t := p.tokens[p.at]
-	if t.kind != endOfExpression {
-		p.at++
-	}
-	return t
-}
-
 // syntax is the error at the token that comes next. What is near reaches from
 // the token before it to the one after.
 func (p *parser) syntax() *Error {

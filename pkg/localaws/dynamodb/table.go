@@ -132,8 +132,42 @@ func emptyKey(v *value) (what string, empty bool) {
 	return "", false
 }
 
-// checkItem refuses an item that the table or one of its indexes cannot hold.
-func (t *table) checkItem(i item, tooLarge string) *Error {
+// checkItem refuses an item that is put and that the table or one of its indexes
+// cannot hold.
+func (t *table) checkItem(i item) *Error {
+	if err := t.checkPrimary(i); err != nil {
+		return err
+	}
+	for _, x := range t.indexes {
+		if err := x.check(t, i); err != nil {
+			return err
+		}
+	}
+	return i.check("Item size has exceeded the maximum allowed size")
+}
+
+// checkUpdated is checkItem for what an update has made, in the words for it:
+// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchStatementError.html
+// has most of them.
+func (t *table) checkUpdated(i item) *Error {
+	const what = "The update expression attempted to update the secondary index key "
+	for _, x := range t.indexes {
+		for name, v := range x.key.of(i) {
+			if v.kind != t.kinds[name] {
+				return invalid(what + "to unsupported type")
+			}
+		}
+		if err := x.check(t, i); err != nil && x.entry(t, i) != nil && checkKeySize(x.key, i) != nil {
+			return invalid(what + "beyond allowed size limits")
+		} else if err != nil {
+			return err
+		}
+	}
+	return i.check("Item size to update has exceeded the maximum allowed size")
+}
+
+// checkPrimary refuses an item without the table's key.
+func (t *table) checkPrimary(i item) *Error {
 	for _, name := range t.key.names() {
 		v := i[name]
 		if v == nil {
@@ -143,14 +177,11 @@ func (t *table) checkItem(i item, tooLarge string) *Error {
 			return badParameter("Type mismatch for key %s expected: %s actual: %s", name, t.kinds[name], v.kind)
 		}
 	}
-	if err := t.checkKeyValues(i); err != nil {
-		return err
-	}
-	for _, x := range t.indexes {
-		if err := x.check(t, i); err != nil {
-			return err
-		}
-	}
+	return t.checkKeyValues(i)
+}
+
+// check refuses an item that no table can hold.
+func (i item) check(tooLarge string) *Error {
 	for _, v := range i {
 		if v.depth() > maxDepth {
 			return invalid("Nesting Levels have exceeded supported limits")

@@ -85,14 +85,22 @@ func tableCases() []testCase {
 			again.Message = strings.ReplaceAll(again.Message, c.table, "TABLE")
 			return L{out.TableDescription.TableStatus, again}
 		}, want: L{types.TableStatusDeleting, refusal{Code: "ResourceNotFoundException", Message: "Requested resource not found: Table: TABLE not found"}}},
-		{name: "short name", do: create(func(in *sdk.CreateTableInput) { in.TableName = aws.String("ab") }),
-			want: not("1 validation error detected: Value 'ab' at 'tableName' failed to satisfy constraint: Member must have length greater than or equal to 3")},
-		{name: "attribute that no key uses", do: create(func(in *sdk.CreateTableInput) { in.GlobalSecondaryIndexes = nil }),
-			want: bad("Number of attributes in KeySchema does not exactly match number of attributes defined in AttributeDefinitions")},
-		{name: "key that is not defined", do: create(func(in *sdk.CreateTableInput) { in.AttributeDefinitions = definitions("pk", "S") }),
-			want: bad("Some index key attributes are not defined in AttributeDefinitions. Keys: [pk, sk], AttributeDefinitions: [pk]")},
-		{name: "two indexes of one name", do: create(func(in *sdk.CreateTableInput) { in.GlobalSecondaryIndexes[1].IndexName = aws.String("open") }),
-			want: bad("Duplicate index name: open")},
+		{
+			name: "short name", do: create(func(in *sdk.CreateTableInput) { in.TableName = aws.String("ab") }),
+			want: not("1 validation error detected: Value 'ab' at 'tableName' failed to satisfy constraint: Member must have length greater than or equal to 3"),
+		},
+		{
+			name: "attribute that no key uses", do: create(func(in *sdk.CreateTableInput) { in.GlobalSecondaryIndexes = nil }),
+			want: bad("Number of attributes in KeySchema does not exactly match number of attributes defined in AttributeDefinitions"),
+		},
+		{
+			name: "key that is not defined", do: create(func(in *sdk.CreateTableInput) { in.AttributeDefinitions = definitions("pk", "S") }),
+			want: bad("Some index key attributes are not defined in AttributeDefinitions. Keys: [pk, sk], AttributeDefinitions: [pk]"),
+		},
+		{
+			name: "two indexes of one name", do: create(func(in *sdk.CreateTableInput) { in.GlobalSecondaryIndexes[1].IndexName = aws.String("open") }),
+			want: bad("Duplicate index name: open"),
+		},
 		{name: "time to live", do: timeToLiveOf, want: L{"DISABLED ", "ENABLED expires", not("TimeToLive is already enabled"), "DISABLED ", not("TimeToLive is already disabled")}},
 	}
 }
@@ -131,7 +139,7 @@ func batch(c *try, projection *string, keys ...M) any {
 	for _, key := range keys {
 		request.Keys = append(request.Keys, attributes(key))
 	}
-	out, err := c.client.BatchGetItem(c.t.Context(), &sdk.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{c.table: request}})
+	out, err := c.client.BatchGetItem(c.t.Context(), &sdk.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{c.table: request}}, readAgain)
 	if err != nil {
 		r := refused(err)
 		r.Message = strings.ReplaceAll(r.Message, c.table, "TABLE")

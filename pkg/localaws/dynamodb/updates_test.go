@@ -2,6 +2,7 @@ package dynamodb
 
 import (
 	"maps"
+	"strings"
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -82,7 +83,9 @@ func updateCases() []testCase {
 		{"reserved word", nil, "SET state = :v", M{":v": "1"}, not(what + "Attribute name is a reserved keyword; reserved keyword: state")},
 		{"unused value", nil, "SET #a = :v", M{":v": "1", ":w": "2"}, not("Value provided in ExpressionAttributeValues unused in expressions: keys: {:w}")},
 		{"undefined value", nil, "SET #a = :w", nil, not(what + "An expression attribute value used in expression is not defined; attribute value: :w")},
-		{"key of an index of another type", nil, "SET #due = :v", M{":v": "soon"}, bad("Type mismatch for Index Key due Expected: N Actual: S IndexName: open")},
+		{"key of an index of another type", nil, "SET #due = :v", M{":v": "soon"}, not("The update expression attempted to update the secondary index key to unsupported type")},
+		{"key of an index that is too long", attempt(M{"due": N("1")}), "SET #open = :v", M{":v": strings.Repeat("x", 2049)}, not("The update expression attempted to update the secondary index key beyond allowed size limits")},
+		{"more than 400 KB", M{"a": strings.Repeat("x", 200<<10)}, "SET #b = #a, #c = :v", M{":v": "x"}, not("Item size to update has exceeded the maximum allowed size")},
 		{"overflow", M{"a": N("9.9E+125")}, "SET #a = #a + #a", nil, not("Number overflow. Attempting to store a number with magnitude larger than supported range")},
 	} {
 		tc := testCase{name: row.name, do: changed(row.expression, row.values), want: row.want}
