@@ -21,6 +21,7 @@ func TestImports(t *testing.T) {
 			"localaws/ecs", "localaws/events", "localaws/host", "localaws/lambda", "localaws/logs",
 			"localaws/session", "localaws/sns",
 		},
+		"localaws/dynamodb":  nil,
 		"localaws/ecs":       {"awsjson", "localaws/host"},
 		"localaws/events":    {"eventpattern", "localaws/host"},
 		"localaws/host":      {"awsjson"},
