@@ -93,7 +93,8 @@ func (r record) uncertain() bool {
 func (r record) response() (answer struct {
 	ErrorMessage string `json:"errorMessage"`
 	ErrorType    string `json:"errorType"`
-}) {
+},
+) {
 	_ = json.Unmarshal(r.ResponsePayload, &answer)
 	return answer
 }

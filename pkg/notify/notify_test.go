@@ -133,11 +133,15 @@ func TestPublishesUntilTheTimeIsOver(t *testing.T) {
 		{"a broken server, for a while", localaws.Fault{Operation: "Publish", Code: "InternalError", Message: "oops", Status: 500, Times: 12}, 2, ""},
 		{"throttled, for a while", localaws.Fault{Operation: "Publish", Code: "Throttled", Message: "slow down", Status: 400, Times: 4}, 2, ""},
 		{
-			"one topic refuses", localaws.Fault{Operation: "Publish", Code: "AuthorizationError", Message: "no", Status: 403}, 1,
+			"one topic refuses",
+			localaws.Fault{Operation: "Publish", Code: "AuthorizationError", Message: "no", Status: 403},
+			1,
 			"publish the result to arn:aws:sns:eu-west-1:123456789012:results: AuthorizationError: no",
 		},
 		{
-			"one topic hangs", localaws.Fault{Operation: "Publish", Delay: 10 * time.Second, Code: "InternalError", Status: 500}, 1,
+			"one topic hangs",
+			localaws.Fault{Operation: "Publish", Delay: 10 * time.Second, Code: "InternalError", Status: 500},
+			1,
 			"publish the result to arn:aws:sns:eu-west-1:123456789012:results: no answer in time",
 		},
 	} {

@@ -33,9 +33,17 @@ const everything = `{
 
 // sdkTypes are the SDK's, which have unexported members.
 var sdkTypes = []any{
-	types.TaskOverride{}, types.EphemeralStorage{}, types.ContainerOverride{}, types.KeyValuePair{},
-	types.CapacityProviderStrategyItem{}, types.NetworkConfiguration{}, types.AwsVpcConfiguration{},
-	types.PlacementConstraint{}, types.PlacementStrategy{}, types.Tag{}, types.TaskVolumeConfiguration{},
+	types.TaskOverride{},
+	types.EphemeralStorage{},
+	types.ContainerOverride{},
+	types.KeyValuePair{},
+	types.CapacityProviderStrategyItem{},
+	types.NetworkConfiguration{},
+	types.AwsVpcConfiguration{},
+	types.PlacementConstraint{},
+	types.PlacementStrategy{},
+	types.Tag{},
+	types.TaskVolumeConfiguration{},
 	types.TaskManagedEBSVolumeConfiguration{},
 }
 

@@ -72,14 +72,22 @@ func TestVariables(t *testing.T) {
 		want    []run.Variable
 	}{
 		{
-			"everything", run.Run{Job: "j", ID: "j-1", Attempt: 2, Method: "run-task", ScheduledTime: due}, run.Carried{LogLines: &lines, Digest: "command:a1b2c3"},
+			"everything",
+			run.Run{Job: "j", ID: "j-1", Attempt: 2, Method: "run-task", ScheduledTime: due},
+			run.Carried{LogLines: &lines, Digest: "command:a1b2c3"},
 			[]run.Variable{
-				{Name: "ERRAND_JOB", Value: "j"}, {Name: "ERRAND_RUN_ID", Value: "j-1"}, {Name: "ERRAND_ATTEMPT", Value: "2"},
-				{Name: "ERRAND_SCHEDULED_TIME", Value: "2026-11-20T02:00:00Z"}, {Name: "ERRAND_LOG_LINES", Value: "0"}, {Name: "ERRAND_DIGEST", Value: "command:a1b2c3"},
+				{Name: "ERRAND_JOB", Value: "j"},
+				{Name: "ERRAND_RUN_ID", Value: "j-1"},
+				{Name: "ERRAND_ATTEMPT", Value: "2"},
+				{Name: "ERRAND_SCHEDULED_TIME", Value: "2026-11-20T02:00:00Z"},
+				{Name: "ERRAND_LOG_LINES", Value: "0"},
+				{Name: "ERRAND_DIGEST", Value: "command:a1b2c3"},
 			},
 		},
 		{
-			"the least", run.Run{Job: "j", ID: "e", Attempt: 1, Method: "run-task"}, run.Carried{},
+			"the least",
+			run.Run{Job: "j", ID: "e", Attempt: 1, Method: "run-task"},
+			run.Carried{},
 			[]run.Variable{{Name: "ERRAND_JOB", Value: "j"}, {Name: "ERRAND_RUN_ID", Value: "e"}, {Name: "ERRAND_ATTEMPT", Value: "1"}},
 		},
 	} {
@@ -209,8 +217,16 @@ func TestOutcome(t *testing.T) {
 		status run.Status
 		want   string
 	}{
-		{run.Succeeded, "success"}, {run.Skipped, "skipped"}, {run.Failed, "failure"}, {run.TimedOut, "failure"}, {run.StartFailed, "failure"},
-		{run.Stopped, "failure"}, {run.Interrupted, "failure"}, {run.LaunchFailed, "failure"}, {run.Rejected, "failure"}, {run.Lost, "failure"},
+		{run.Succeeded, "success"},
+		{run.Skipped, "skipped"},
+		{run.Failed, "failure"},
+		{run.TimedOut, "failure"},
+		{run.StartFailed, "failure"},
+		{run.Stopped, "failure"},
+		{run.Interrupted, "failure"},
+		{run.LaunchFailed, "failure"},
+		{run.Rejected, "failure"},
+		{run.Lost, "failure"},
 	} {
 		if got := tc.status.Outcome(); got != tc.want {
 			t.Errorf("outcome of %s is %s, want %s", tc.status, got, tc.want)

@@ -133,7 +133,7 @@ func (a api) start(b *testing.B, program string) time.Duration {
 	select {
 	case r := <-asked:
 		cancel()
-		<-ended
+		_ = <-ended // which cancel has killed
 		if r.conn != nil {
 			_ = r.conn.Close() // now that the program cannot see it
 		}
