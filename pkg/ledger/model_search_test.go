@@ -143,20 +143,23 @@ func (sp space[S]) search(start S) found[S] {
 	return f
 }
 
-// crashes is how many crashes the searches with nothing taken away allow. ERRAND_MODEL_CRASHES=3 takes minutes.
-func crashes(t *testing.T, usual int) int {
+// bound is how many crashes a search with nothing taken away allows. With ERRAND_MODEL_CRASHES it allows others: 3 takes
+// minutes and gigabytes.
+func bound(t *testing.T, usual uint8) uint8 {
 	if s := os.Getenv("ERRAND_MODEL_CRASHES"); s != "" {
-		n, err := strconv.Atoi(s)
+		n, err := strconv.ParseUint(s, 10, 8)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return n
+		return uint8(n)
 	}
-	if testing.Short() && usual > 1 {
+	if brief() && usual > 1 {
 		return 1
 	}
 	return usual
 }
+
+func brief() bool { return testing.Short() || underRace }
 
 func trace(names []string) string {
 	var b strings.Builder

@@ -24,8 +24,8 @@ const (
 	fourLaunches                      // 4 makes the attempt LAUNCHED, so that the watchdog looks at its task
 	abandonedIsDue                    // the watchdog wakes the collector for ABANDONED, too
 	refusalAlone                      // a launcher's own 6 only if no other launcher can be alive
-	dueKeepsLease                     // 2' leaves launchUntil where it is
-	retriesToken                      // try + 1 after a 200 with failures
+	dueAlone                          // and so its 2'
+	oldClaims                         // 1 launches nothing for a claim that is over for most of an hour
 	toldIsKept                        // a success is noted for each topic on its own
 	othersAreTold                     // a topic that fails does not keep the other from being told
 	stopForFirst                      // stopFor before StopTask
@@ -170,7 +170,7 @@ type state struct {
 	// ECS.
 	tasks  [2]task
 	tokens [3]uint8 // by try: the task, or failedToken
-	hour   uint8    // 1: an hour has passed
+	hour   uint8    // 1: an hour has passed since launchUntil
 	late   uint8    // bit 0: startBy is over; bit 1: runUntil
 	// Lambda.
 	delivered uint8
@@ -180,10 +180,14 @@ type state struct {
 	// The judge's notes, made from topics and tasks alone.
 	published [2]uint16 // verdicts, as bits
 	window    uint8     // topics whose holder died between publish and note
+	person    uint8     // 1: a person was told first that errand stops the task for them
 	bad       kind
 }
 
-const failedToken = 3
+const (
+	failedToken = 3
+	lastTry     = 1 // ECS has room at last
+)
 
 // A model takes the steps of one setting.
 type model struct{ setting }
@@ -275,7 +279,11 @@ func (m model) lambda(s state, to step) {
 					m.wake(s, i, p)
 				})
 			}
-			// Sooner than its retries say, too: an event grows stale.
+			// Sooner than its retries say, too: an event grows stale. Only the record of a launch that Lambda gave up is
+			// taken to be tried as often as Lambda says: of a run that nobody claimed there is nothing else.
+			if p.left > 0 && i >= launchers && p.kind == byDelivery {
+				continue
+			}
 			to(true, who(i)+"is given up", func(s *state) {
 				s.end(i)
 				if i < launchers {
@@ -296,7 +304,7 @@ func (m model) lambda(s state, to step) {
 		if i := s.collector(); i > 0 {
 			to(true, "failure destination", func(s *state) {
 				s.records--
-				m.wake(s, i, proc{at: toAbandon, kind: byDelivery, left: 1})
+				m.wake(s, i, proc{at: toAbandon, kind: byDelivery, left: 2})
 			})
 		}
 	}
@@ -369,7 +377,7 @@ func (m model) time(s state, to step) {
 	}
 	// Within the hour the watchdog comes to what it has to do, so an hour passes only where nothing is to be done.
 	owed := s.reported == 0 && (s.st == claimed || s.st == due || s.st == abandonedState)
-	if !busy && (!owed || !m.has(withinHour)) {
+	if !busy && s.st != absent && (!owed || !m.has(withinHour)) {
 		to(true, "an hour", func(s *state) {
 			s.hour, s.until, s.leaseUp = 1, 0, 0
 			if m.has(lease) {
@@ -415,7 +423,7 @@ func (m model) ecs(s state, to step) {
 			if m.limits {
 				ended(false, k, byPerson, "a person stops the task")
 				if s.stopFor == forNobody && s.st == launched {
-					to(false, "a person writes stopFor", func(s *state) { s.stopFor = forPerson })
+					to(false, "a person writes stopFor", func(s *state) { s.stopFor, s.person = forPerson, 1 })
 				}
 			}
 		}
@@ -559,7 +567,9 @@ func (m model) claim(s *state, i int) {
 	ok := s.st == absent ||
 		s.reported == 0 && s.task == 0 && (s.st == claimed || s.st == due) &&
 			(s.reporter == 0 || s.leaseUp == 1) && s.until <= p.ord
-	if !ok {
+	// What ECS remembered of a launcher that died is forgotten by now. Only 6 may act.
+	old := s.st == claimed && s.hour == 1 && m.has(oldClaims)
+	if !ok || old {
 		s.end(i)
 		return
 	}
@@ -567,7 +577,7 @@ func (m model) claim(s *state, i int) {
 	if s.until != 0 {
 		p.others = 1
 	}
-	s.st, s.until = claimed, p.ord
+	s.st, s.until, s.hour = claimed, p.ord, 0
 	p.at, p.try = toRun, s.try
 }
 
@@ -600,7 +610,7 @@ func (m model) runTask(s state, i int, to step) {
 		if s.crashes > 0 {
 			to(false, name+"a task, and the answer is lost", func(s *state) { s.crashes--; start(s) })
 		}
-		if m.noRoom && try < 2 {
+		if m.noRoom && try < lastTry {
 			to(true, name+"200 with failures", func(s *state) {
 				s.tokens[try] = failedToken
 				s.p[i].at, s.p[i].burned = toNoRoom, 1
@@ -623,13 +633,10 @@ func (m model) runTask(s state, i int, to step) {
 // 2' no room.
 func (m model) unplaced(s *state, i int) {
 	p := s.p[i]
-	if s.st == claimed && s.task == 0 && s.reported == 0 && s.try == p.try {
-		s.st = due
-		if p.burned == 1 && m.has(retriesToken) {
+	if s.st == claimed && s.task == 0 && s.reported == 0 && s.try == p.try && (s.alone(p) || !m.has(dueAlone)) {
+		s.st, s.until = due, 0
+		if p.burned == 1 {
 			s.try++
-		}
-		if !m.has(dueKeepsLease) {
-			s.until = 0
 		}
 	}
 	s.end(i)
@@ -644,6 +651,9 @@ func (m model) launched(s *state, i int) {
 	s.end(i)
 }
 
+// alone says that no other launcher can be alive: none was when this one claimed, and none has claimed since.
+func (s *state) alone(p proc) bool { return s.until == p.ord && p.others == 0 }
+
 // 6 abandon: the launcher for its own refusal, all others when no launcher can be alive.
 func (m model) abandon(s *state, i int) {
 	p := &s.p[i]
@@ -651,7 +661,7 @@ func (m model) abandon(s *state, i int) {
 	if i < launchers {
 		ok = ok && (s.st == claimed || s.st == absent)
 		if m.has(refusalAlone) && m.has(claim) {
-			ok = ok && s.until == p.ord && p.others == 0
+			ok = ok && s.alone(*p)
 		}
 	} else {
 		ok = ok && (s.st == claimed || s.st == abandonedState || s.st == absent)
@@ -890,7 +900,7 @@ func (m model) judge(s *state, topic uint8, v verdict) {
 	case v == lost && (t.phase == pending || t.phase == running):
 		s.bad = lostButRuns
 	case v == succeeded && t.end != byItself,
-		v == timedOut && (t.end == byItself || s.late&2 == 0),
+		v == timedOut && (t.end == byItself || s.late&2 == 0 || s.person == 1),
 		v == startFailed && t.ran == 1,
 		v == stopped && (t.end == byTimeout || t.end == byItself || t.end == byStart && t.ran == 0):
 		s.bad = wrongEnd
