@@ -37,7 +37,7 @@ func TestModel(t *testing.T) {
 		}{{"", 0}, {", the watchdog off for hours", withinHour}} {
 			t.Run(c.name+w.name, func(t *testing.T) {
 				c.setting.crashes = bound(t, c.crashes)
-				c.setting.without = w.without
+				c.without = w.without
 				m := model{c.setting}
 				f := m.space().search(m.start())
 				t.Logf("%d states (%d)", f.states, c.setting.crashes)
@@ -94,7 +94,7 @@ func TestModelNeedsEachRule(t *testing.T) {
 // breaks says how many crashes it takes, and what is broken then.
 func breaks(t *testing.T, c setting, without rule, crashes uint8, want string) {
 	t.Helper()
-	if brief() && crashes > 1 {
+	if crashes > most() {
 		t.Skip("takes long")
 	}
 	for n := range crashes + 1 {

@@ -133,7 +133,7 @@ func (a api) start(b *testing.B, program string) time.Duration {
 	select {
 	case r := <-asked:
 		cancel()
-		_ = <-ended // which cancel has killed
+		<-ended //nolint:errcheck // cancel has killed it
 		if r.conn != nil {
 			_ = r.conn.Close() // now that the program cannot see it
 		}
