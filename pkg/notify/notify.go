@@ -79,11 +79,7 @@ const (
 // and the function the time to say so.
 func (n *Notifier) publish(ctx context.Context, topic string, in *sns.PublishInput) error {
 	in.TopicArn = aws.String(topic)
-	share := noDeadline
-	if deadline, ok := ctx.Deadline(); ok {
-		share = time.Until(deadline) / 2
-	}
-	ctx, cancel := context.WithTimeout(ctx, share)
+	ctx, cancel := run.Share(ctx, noDeadline)
 	defer cancel()
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
 		_, err := n.sns.Publish(ctx, in)

@@ -191,6 +191,23 @@ func TestReserve(t *testing.T) {
 	})
 }
 
+func TestShare(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		free, cancel := run.Share(t.Context(), 10*time.Second)
+		defer cancel()
+		whole, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		half, cancel := run.Share(whole, 10*time.Second)
+		defer cancel()
+		for ctx, want := range map[context.Context]time.Duration{free: 10 * time.Second, half: 30 * time.Second} {
+			if deadline, _ := ctx.Deadline(); time.Until(deadline) != want {
+				t.Errorf("%s are left, want %s", time.Until(deadline), want)
+			}
+		}
+	})
+}
+
 func TestPause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -17,6 +17,16 @@ func Reserve(ctx context.Context, d time.Duration) (context.Context, context.Can
 	return context.WithDeadline(ctx, deadline.Add(-min(d, time.Until(deadline)/2)))
 }
 
+// Share is a context for the first of several things that have to be done: it ends
+// when half of the time that is left to ctx is over, or after d where ctx has no
+// deadline.
+func Share(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok {
+		d = time.Until(deadline) / 2
+	}
+	return context.WithTimeout(ctx, d)
+}
+
 // Pause waits for d, and is false at once if ctx would end before that.
 func Pause(ctx context.Context, d time.Duration) bool {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < d {
