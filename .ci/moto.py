@@ -191,7 +191,8 @@ def main(build: Path, stack: ExitStack) -> None:
     variables = {v["name"]: v["value"] for v in app["environment"]}
     check("its variables carry the run", variables == {
         "ERRAND_JOB": "billing-daily", "ERRAND_RUN_ID": run, "ERRAND_ATTEMPT": "1",
-        "ERRAND_SCHEDULED_TIME": "2026-11-20T02:00:00Z", "ERRAND_LOG_LINES": "20"}, variables)
+        "ERRAND_SCHEDULED_TIME": "2026-11-20T02:00:00Z", "ERRAND_LOG_LINES": "20",
+        "ERRAND_DIGEST": "command:KmqCuW,logLines:9co490,scheduledTime:6n2_gn"}, variables)
     rows = [f"row {i}" for i in range(1, 40)]
     stream = write(task, [*rows, "\x1b[31mFATAL\x1b[0m café table is empty"])
     _, failed = collector.invoke(stop_event(task, 3, "DEPROVISIONING"))
