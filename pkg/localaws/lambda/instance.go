@@ -171,6 +171,8 @@ func (i *instance) invoke(inv *invocation) outcome {
 func (i *instance) conclude(inv *invocation, kind, reason string) outcome {
 	i.mu.Lock()
 	answer := i.answer
+	// The program's last request may still be looking at it.
+	i.current, i.answer = nil, nil
 	i.mu.Unlock()
 	if answer == nil {
 		answer = lambdaError(kind, "RequestId: "+inv.id+" Error: "+reason)
