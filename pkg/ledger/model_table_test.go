@@ -15,7 +15,8 @@ var (
 )
 
 // With every rule in place no course of events breaks a promise. That the watchdog comes within the hour is not among the
-// rules that are needed: it may be off for hours.
+// rules that are needed: it may be off for hours. With 4 crashes one silent run is left: a delivery that died before its claim,
+// and whose record died three times, too. It lies in the collector's dead-letter queue, and an alarm says so.
 func TestModel(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -94,7 +95,7 @@ func TestModelNeedsEachRule(t *testing.T) {
 // breaks says how many crashes it takes, and what is broken then.
 func breaks(t *testing.T, c setting, without rule, crashes uint8, want string) {
 	t.Helper()
-	if brief() && crashes > 1 {
+	if crashes > most() {
 		t.Skip("takes long")
 	}
 	for n := range crashes + 1 {
