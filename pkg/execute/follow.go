@@ -188,7 +188,7 @@ func (x *Executor) afterwards(ctx context.Context, c *observed, session types.Se
 	if c.decoder.Ended() {
 		return
 	}
-	_ = c.decoder.Flush() // the tail takes everything
+	_ = c.decoder.Flush() // the output takes everything
 	if c.timedOut && c.decoder.Begun() {
 		c.endedAt = x.now()
 	}

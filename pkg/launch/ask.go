@@ -89,15 +89,20 @@ func (a *asking) ask(ctx context.Context) (string, error) {
 		l.failed.Store(token, struct{}{})
 	}
 	if _, ok := errors.AsType[report.Uncertain](err); ok {
-		a.open = true
+		l.open.Store(token, struct{}{})
 	}
-	if err == nil || !a.open {
-		return task, err
+	if _, ok := l.open.Load(token); ok {
+		a.open = true // also by an invocation before this one
+	}
+	if err == nil {
+		return task, nil
 	}
 	if _, final := refusal(err); final {
-		// What ECS refuses now says nothing of the call before.
-		if task, looked := l.existing(ctx, a.plan); looked == nil && task != "" {
-			return task, nil
+		// What ECS refuses now says nothing of a call before, in this invocation or
+		// in one before it.
+		task, look := l.existing(ctx, a.plan)
+		if _, taken := errors.AsType[rejection](look); task != "" || taken {
+			return task, look
 		}
 	}
 	return "", a.uncertain(err)

@@ -124,3 +124,49 @@ func TestRefusedAfterAnUnclearAnswer(t *testing.T) {
 		t.Errorf("published %+v", messages)
 	}
 }
+
+// A run that was started, is delivered again and refused this time, runs all the same.
+func TestRefusedAtTheSecondDelivery(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	payload := `{"job": "j", "runId": "r-1", "command": ["sleep", "60"]}`
+	first, err := s.invoke(t, payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Inject(localaws.Fault{Operation: "RunTask", Code: "AccessDeniedException", Message: "no"})
+	again, err := s.invoke(t, payload)
+	if diff := cmp.Diff(first, again); diff != "" || err != nil || len(s.Published()) != 0 {
+		t.Errorf("%v, %d messages (-first +second):\n%s", err, len(s.Published()), diff)
+	}
+}
+
+// Nor is it told as one that never was when nobody could be told that it is lost.
+func TestUnpublishedLoss(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.Inject(localaws.Fault{Operation: "RunTask", Code: "ServerException", Message: "oops", Status: 500})
+	s.Inject(localaws.Fault{Operation: "RunTask", Code: "AccessDeniedException", Message: "no"})
+	s.Inject(localaws.Fault{Operation: "Publish", Code: "AuthorizationError", Message: "no", Status: 403})
+	answer, err := s.invoke(t, `{"job": "j", "runId": "r-1"}`)
+	if _, ok := err.(report.Uncertain); !ok || !strings.HasPrefix(err.Error(), "it is not known whether ECS started the task: ") { //nolint:errorlint // Lambda looks at the outermost type
+		t.Errorf("got %+v, %T: %v", answer, err, err)
+	}
+}
+
+// The last of Lambda's attempts does not make one forget the first.
+func TestThrottledAfterAnUnclearAnswer(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(c *launch.Config) { c.Backoff = time.Hour })
+	s.Inject(localaws.Fault{Operation: "RunTask", Code: "ServerException", Message: "oops", Status: 500})
+	s.Inject(localaws.Fault{Operation: "RunTask", Code: "ThrottlingException", Message: "Rate exceeded"})
+	for _, want := range []string{
+		"it is not known whether ECS started sample:1 in cluster jobs, RunTask had no clear answer: ServerException: oops",
+		"it is not known whether ECS started the task: a call of RunTask had no clear answer, and then ECS would not run sample:1 in cluster jobs: ThrottlingException: Rate exceeded",
+	} {
+		answer, err := s.invoke(t, `{"job": "j", "runId": "r-1"}`)
+		if _, ok := err.(report.Uncertain); !ok || err.Error() != want { //nolint:errorlint // Lambda looks at the outermost type
+			t.Errorf("got %+v, %T: %v\nwant %s", answer, err, err, want)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -44,13 +45,14 @@ type Config struct {
 
 // Launcher handles job payloads. It keeps no state between events, since Lambda
 // reuses it, but for what never changes: the tokens that ECS answered with
-// failures.
+// failures, and those of calls that had no clear answer.
 type Launcher struct {
 	ecs      ECS
 	reporter *report.Reporter
 	cfg      Config
 	log      *slog.Logger
 	failed   sync.Map // client token → struct{}
+	open     sync.Map // the same
 }
 
 // New makes a Launcher.
@@ -104,6 +106,9 @@ func (l *Launcher) Handle(ctx context.Context, raw json.RawMessage) (Answer, err
 	if err := l.reporter.Report(ctx, result.Result{
 		Run: plan.Run, Status: status, Reason: answer.Reason, Summary: summary(err), Place: plan.Place,
 	}); err != nil {
+		if status == run.Lost {
+			err = report.Uncertain{Err: fmt.Errorf("%s; %w", answer.Reason, err)}
+		}
 		return Answer{}, err
 	}
 	return answer, nil

@@ -16,16 +16,20 @@ const digestLength = 6
 // Digest tells payloads apart, field by field and without their values: for each
 // field as it was given, in the order of the names, the name, a colon and six
 // characters. The form of the JSON document does not count, nor does the job,
-// which is a part of the run's identity. It is "" for what is no object.
+// which is a part of the run's identity. It is "-" for a payload of nothing else,
+// and "" for what is no object.
 func Digest(raw []byte) string {
 	payload, _, _ := unwrap(raw)
 	dec := json.NewDecoder(bytes.NewReader(payload))
 	dec.UseNumber() // a number counts as it was written
 	var fields map[string]any
-	if err := dec.Decode(&fields); err != nil {
+	if err := dec.Decode(&fields); err != nil || fields == nil {
 		return ""
 	}
 	delete(fields, "job")
+	if len(fields) == 0 {
+		return "-"
+	}
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		text, _ := json.Marshal(fields[name]) // decoded from JSON, and with sorted names

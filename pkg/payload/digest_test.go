@@ -37,6 +37,9 @@ func TestDigest(t *testing.T) {
 			}
 		})
 	}
+	if got := payload.Digest([]byte(`{"job": "import"}`)); got != "-" {
+		t.Errorf("digest of a payload of the job alone is %s", got)
+	}
 	for _, none := range []string{``, `[]`, `5`, `null`, `{"detail-type": "Other", "detail": {}}`} {
 		if got := payload.Digest([]byte(none)); got != "" {
 			t.Errorf("digest of %s is %s", none, got)
