@@ -6,15 +6,24 @@ import (
 	"strconv"
 )
 
+// state is how far the output of a session has come.
+type state int
+
+const (
+	before state = iota // the first mark
+	within              // the command's output
+	behind              // the last mark, whose exit code is not complete
+	after               // all of it
+)
+
 // Decoder takes the output of a session and passes on what the command wrote,
 // byte for byte.
 type Decoder struct {
-	out  io.Writer
-	mark string
+	out   io.Writer
+	mark  string
+	state state
 	// pending is what was not passed on yet: it may be a part of a mark.
 	pending []byte
-	begun   bool
-	ended   bool
 	crlf    bool // the terminal writes CR LF for LF, since stty could not stop it
 	code    *int
 }
@@ -23,10 +32,10 @@ type Decoder struct {
 func NewDecoder(mark string, out io.Writer) *Decoder { return &Decoder{out: out, mark: mark} }
 
 // Begun says whether the command was started.
-func (d *Decoder) Begun() bool { return d.begun }
+func (d *Decoder) Begun() bool { return d.state != before }
 
 // Ended says whether the command has ended and all its output was passed on.
-func (d *Decoder) Ended() bool { return d.ended }
+func (d *Decoder) Ended() bool { return d.state == after }
 
 // ExitCode is the command's exit code, as a shell tells it; nil if the command
 // ended the shell that would have known it.
@@ -35,13 +44,19 @@ func (d *Decoder) ExitCode() *int { return d.code }
 // Write takes the next piece of the session's output. It fails only if out does.
 func (d *Decoder) Write(p []byte) (int, error) {
 	d.pending = append(d.pending, p...)
-	if !d.begun {
+	var err error
+	// One piece may lead through several states.
+	if d.state == before {
 		d.begin()
 	}
-	if d.begun && !d.ended {
-		if err := d.pass(); err != nil {
-			return 0, err
-		}
+	if d.state == within {
+		err = d.pass()
+	}
+	if d.state == behind {
+		d.end()
+	}
+	if err != nil {
+		return 0, err
 	}
 	return len(p), nil
 }
@@ -58,9 +73,9 @@ func (d *Decoder) begin() {
 	switch {
 	case bytes.HasPrefix(rest, []byte("\r\n")):
 		d.crlf = true
-		d.pending, d.begun = rest[2:], true
+		d.pending, d.state = rest[2:], within
 	case bytes.HasPrefix(rest, []byte("\n")):
-		d.pending, d.begun = rest[1:], true
+		d.pending, d.state = rest[1:], within
 	default:
 		d.pending = d.pending[at:]
 	}
@@ -69,43 +84,47 @@ func (d *Decoder) begin() {
 // keep is the end of b that may be the beginning of a mark of n bytes.
 func keep(b []byte, n int) []byte { return b[max(0, len(b)-n+1):] }
 
+// lastMark begins with a line break, which is the wrapper's.
+func (d *Decoder) lastMark() []byte { return []byte("\n" + d.mark + ":E:") }
+
 // pass passes on what cannot be a part of the last mark.
 func (d *Decoder) pass() error {
-	// The line break before the mark is the wrapper's, a CR in it the terminal's.
-	mark := "\n" + d.mark + ":E:"
-	at := bytes.Index(d.pending, []byte(mark))
-	if at < 0 {
-		ready := len(d.pending) - len(keep(d.pending, len(mark)))
-		if ready > 0 && d.pending[ready-1] == '\r' {
-			ready-- // half of a CR LF
-		}
-		err := d.emit(d.pending[:ready])
-		d.pending = d.pending[ready:]
-		return err
+	mark := d.lastMark()
+	ready := bytes.Index(d.pending, mark)
+	found := ready >= 0
+	if found {
+		d.state = behind
+	} else {
+		ready = len(d.pending) - len(keep(d.pending, len(mark)))
 	}
-	number := d.pending[at+len(mark):]
-	if d.crlf && at > 0 && d.pending[at-1] == '\r' {
-		at--
+	// A CR may be half of a CR LF. Before the mark it is the terminal's, if that
+	// writes them at all.
+	if ready > 0 && d.pending[ready-1] == '\r' && (!found || d.crlf) {
+		ready--
 	}
-	end := bytes.IndexByte(number, ':')
-	if end < 0 {
-		err := d.emit(d.pending[:at])
-		d.pending = d.pending[at:]
-		return err
+	err := d.emit(d.pending[:ready])
+	d.pending = d.pending[ready:]
+	return err
+}
+
+// end reads the exit code, which a colon ends. It may be empty.
+func (d *Decoder) end() {
+	_, rest, _ := bytes.Cut(d.pending, d.lastMark())
+	number, _, complete := bytes.Cut(rest, []byte(":"))
+	if !complete {
+		return
 	}
-	if code, err := strconv.ParseUint(string(number[:end]), 10, 8); err == nil {
+	if code, err := strconv.ParseUint(string(number), 10, 8); err == nil {
 		exit := int(code)
 		d.code = &exit
 	}
-	err := d.emit(d.pending[:at])
-	d.ended, d.pending = true, nil
-	return err
+	d.state, d.pending = after, nil
 }
 
 // Flush passes on what was kept back, when there is no more to come and the
 // command's end was not seen.
 func (d *Decoder) Flush() error {
-	if !d.begun || d.ended {
+	if d.state == before || d.state == after {
 		return nil
 	}
 	mark := []byte("\n" + d.mark)
