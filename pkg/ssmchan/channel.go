@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -92,11 +91,8 @@ type Channel struct {
 	result  Result
 	refused error
 
-	// What the reading goroutine does: only while it waits at the connection, and
-	// nothing comes, does a missing pong prove anything.
-	came   atomic.Int64 // frames
-	away   atomic.Bool  // from the connection, with a frame's output
-	resent int          // of the sending goroutine
+	reader activity
+	resent int // of the sending goroutine
 
 	mu        sync.Mutex
 	keys      *keys     // nil: not encrypted; set by the reading goroutine alone
@@ -239,7 +235,7 @@ func (c *Channel) read(ctx context.Context, conn *websocket.Conn) error {
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrConnectionLost, err)
 		}
-		c.came.Add(1)
+		c.reader.came()
 		f, err := Parse(b)
 		if err != nil {
 			if err := c.in.spoiled(f, err); err != nil {
@@ -279,8 +275,8 @@ func (c *Channel) output(ctx context.Context, conn *websocket.Conn, f Frame) err
 		// when the connection is lost.
 		_ = conn.Write(ctx, websocket.MessageBinary, a.Append(nil))
 	}
-	c.away.Store(true)
-	defer c.away.Store(false)
+	c.reader.leave()
+	defer c.reader.back()
 	for _, f := range inOrder {
 		if err := c.deliver(ctx, f); err != nil {
 			return err

@@ -116,11 +116,11 @@ func (c *Channel) ping(ctx context.Context, conn *websocket.Conn, cancel context
 			return
 		case <-tick.C:
 		}
-		came, away := c.came.Load(), c.away.Load()
+		before := c.reader.look()
 		pong, done := context.WithTimeout(ctx, c.o.Pong)
 		err := conn.Ping(pong)
 		done()
-		if errors.Is(err, context.DeadlineExceeded) && !away && came == c.came.Load() {
+		if errors.Is(err, context.DeadlineExceeded) && c.reader.waitedSince(before) {
 			cancel(fmt.Errorf("%w: no pong in %v", ErrConnectionLost, c.o.Pong))
 		}
 	}
