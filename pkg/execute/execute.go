@@ -20,7 +20,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
-	"github.com/aws/smithy-go"
 
 	"errand/pkg/awserr"
 	"errand/pkg/execwrap"
@@ -202,7 +201,7 @@ func (x *Executor) open(ctx context.Context, p payload.Exec, command string) (ta
 			}
 			err = fmt.Errorf("ECS would not run the command in container %s of task %s: %w", aws.ToString(at.container.Name), run.LastPart(aws.ToString(at.task.TaskArn)), explain(err))
 		}
-		if !mayPass(err) || wait(looks, backoff) != nil {
+		if !mayPass(err) || !run.Pause(looks, backoff) {
 			return at, types.Session{}, err
 		}
 		why = err
@@ -215,14 +214,12 @@ func mayPass(err error) bool {
 	if _, ok := errors.AsType[notReady](err); ok {
 		return true
 	}
-	if api, ok := errors.AsType[smithy.APIError](err); ok && awserr.Refused(err) {
-		switch api.ErrorCode() {
-		case "TargetNotConnectedException", "ThrottlingException":
-			return true
-		case "InvalidParameterException":
-			// The agent may have stopped since we looked; ECS has no code for it.
-			return strings.Contains(api.ErrorMessage(), "agent isn't running")
-		}
+	switch awserr.Code(err) {
+	case "TargetNotConnectedException", "ThrottlingException":
+		return awserr.Refused(err)
+	case "InvalidParameterException":
+		// The agent may have stopped since we looked; ECS has no code for it.
+		return awserr.Refused(err) && strings.Contains(awserr.Message(err), "agent isn't running")
 	}
 	return false
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -175,14 +174,4 @@ func containerOf(task types.Task, name string) (types.Container, error) {
 		return types.Container{}, rejection(fmt.Sprintf("container: required, since task %s has several: %s", id, list))
 	}
 	return own[0], nil
-}
-
-// wait sleeps, unless ctx ends first.
-func wait(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -144,10 +144,10 @@ func (l *Launcher) runTask(ctx context.Context, plan Plan, token string) (string
 	}
 	what := run.LastPart(aws.ToString(in.TaskDefinition)) + " in cluster " + run.LastPart(aws.ToString(in.Cluster))
 	switch {
-	case err != nil && awserr.Refused(err):
-		return "", fmt.Errorf("ECS would not run %s: %w", what, awserr.Plain(err))
-	case err != nil:
+	case awserr.Uncertain(err):
 		return "", report.Uncertain{Err: fmt.Errorf("it is not known whether ECS started %s, RunTask had no clear answer: %w", what, awserr.Plain(err))}
+	case err != nil:
+		return "", fmt.Errorf("ECS would not run %s: %w", what, awserr.Plain(err))
 	case len(out.Tasks) > 0:
 		return aws.ToString(out.Tasks[0].TaskArn), nil
 	}
@@ -209,14 +209,17 @@ func (l *Launcher) tasks(ctx context.Context, plan Plan, arns []string) ([]types
 // payloads under one identity.
 func (l *Launcher) same(ctx context.Context, plan Plan, task types.Task) (string, error) {
 	arn := aws.ToString(task.TaskArn)
-	_, c, _ := carried(task)
-	if c.Digest == plan.Digest {
+	r, c, _ := carried(task)
+	ours := r.Job == plan.Run.Job && r.ID == plan.Run.ID && r.Attempt == plan.Run.Attempt
+	if ours && c.Digest == plan.Digest {
 		l.log.InfoContext(ctx, "the run was started before", "job", plan.Run.Job, "run_id", plan.Run.ID, "task_arn", arn)
 		return arn, nil
 	}
-	how := "which carries no digest of its payload"
-	if c.Digest != "" {
-		how = "whose payload differs in " + strings.Join(payload.Differing(plan.Digest, c.Digest), ", ")
+	how := "whose payload differs in " + strings.Join(payload.Differing(plan.Digest, c.Digest), ", ")
+	if !ours {
+		how = fmt.Sprintf("which carries run %q of job %q", r.ID, r.Job)
+	} else if c.Digest == "" {
+		how = "which carries no digest of its payload"
 	}
 	return "", rejection(fmt.Sprintf("runId: run %s of job %s was started before, as task %s, %s; this payload was not run: give each its own runId, scheduledTime or job", plan.Run.ID, plan.Run.Job, run.LastPart(arn), how))
 }

@@ -170,3 +170,23 @@ func TestThrottledAfterAnUnclearAnswer(t *testing.T) {
 		}
 	}
 }
+
+// What ECS names for a token has to be the run's own task.
+func TestConflictWithAnotherRun(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	other, err := s.invoke(t, `{"job": "k", "command": ["sleep", "60"]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Inject(localaws.Fault{Operation: "RunTask", Code: "ConflictException", Message: "token used", Members: map[string]any{"resourceIds": []string{other.TaskARN}}})
+	answer, err := s.invoke(t, `{"job": "j", "runId": "r-1", "command": ["sleep", "60"]}`)
+	want := launch.Answer{
+		Job: "j", RunID: "r-1", Attempt: 1, Status: "REJECTED",
+		Reason: "runId: run r-1 of job j was started before, as task " + other.TaskARN[strings.LastIndex(other.TaskARN, "/")+1:] +
+			`, which carries run "request-1" of job "k"; this payload was not run: give each its own runId, scheduledTime or job`,
+	}
+	if diff := cmp.Diff(want, answer); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/smithy-go"
 
+	"errand/pkg/awserr"
 	"errand/pkg/payload"
 	"errand/pkg/report"
 	"errand/pkg/run"
@@ -94,8 +95,8 @@ func refusal(err error) (status run.Status, final bool) {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return "", false
 	}
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		return run.LaunchFailed, permanent[api.ErrorCode()] && !provisioningQuota(api)
+	if code := awserr.Code(err); code != "" {
+		return run.LaunchFailed, permanent[code] && !provisioningQuota(err)
 	}
 	return "", false
 }
@@ -104,15 +105,15 @@ func refusal(err error) (status run.Status, final bool) {
 // managed scaling a cluster holds a limited number of tasks in PROVISIONING
 // until instances are there. ECS gives it no code of its own, so that here the
 // text must decide.
-func provisioningQuota(api smithy.APIError) bool {
-	return api.ErrorCode() == "ClientException" && strings.Contains(api.ErrorMessage(), "PROVISIONING")
+func provisioningQuota(err error) bool {
+	return awserr.Code(err) == "ClientException" && strings.Contains(awserr.Message(err), "PROVISIONING")
 }
 
 // summary is err in a few words, for the subject: what AWS says rather than what
 // it was asked for.
 func summary(err error) string {
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		return api.ErrorCode() + ": " + strings.TrimSuffix(api.ErrorMessage(), ".")
+	if awserr.Code(err) != "" {
+		return awserr.Plain(err).Error()
 	}
 	if failure, ok := errors.AsType[placementError](err); ok {
 		return failure.reasons()

@@ -89,7 +89,7 @@ func (l *Launcher) Handle(ctx context.Context, raw json.RawMessage) (Answer, err
 	if err == nil {
 		calls, cancel := run.Reserve(ctx, publishTime)
 		defer cancel()
-		plan, answer.TaskARN, err = l.start(calls, plan.Request)
+		plan, answer.TaskARN, err = l.start(calls, plan)
 	}
 	if err == nil {
 		log.InfoContext(ctx, "task started", "task_arn", answer.TaskARN)
@@ -130,9 +130,9 @@ func (l *Launcher) clusterARN(place result.Place) string {
 
 // start plans the run and asks ECS for it until ECS answers for good or the time
 // is over.
-func (l *Launcher) start(ctx context.Context, req Request) (plan Plan, task string, err error) {
+func (l *Launcher) start(ctx context.Context, asked Plan) (plan Plan, task string, err error) {
 	err = l.persist(ctx, func() (err error) {
-		plan, err = l.plan(ctx, req)
+		plan, err = l.plan(ctx, asked)
 		return err
 	})
 	if err != nil {

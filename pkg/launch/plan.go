@@ -44,12 +44,9 @@ type Plan struct {
 }
 
 // plan looks the service and the task definition up and builds the request.
-func (l *Launcher) plan(ctx context.Context, req Request) (Plan, error) {
-	job := req.Job
-	plan := Plan{Request: req, Place: result.Place{
-		Command: job.Command, Container: job.Container, TaskDefinition: job.TaskDefinition,
-		Cluster: cmp.Or(job.Cluster, run.ClusterOf(job.Service), l.cfg.Cluster),
-	}}
+func (l *Launcher) plan(ctx context.Context, plan Plan) (Plan, error) {
+	job := plan.Job
+	plan.Place.Cluster = cmp.Or(job.Cluster, run.ClusterOf(job.Service), l.cfg.Cluster)
 	source := Deployed{TaskDefinition: cmp.Or(job.TaskDefinition, l.cfg.TaskDefinition)}
 	if job.Service != "" {
 		var err error
@@ -68,7 +65,7 @@ func (l *Launcher) plan(ctx context.Context, req Request) (Plan, error) {
 		return plan, fmt.Errorf("ECS does not show task definition %s: its answer has none", source.TaskDefinition)
 	}
 	plan.Place.TaskDefinition = *out.TaskDefinition.TaskDefinitionArn
-	whole, err := NewPlan(l.cfg, req, plan.Place.Cluster, source, *out.TaskDefinition)
+	whole, err := NewPlan(l.cfg, plan.Request, plan.Place.Cluster, source, *out.TaskDefinition)
 	if err != nil {
 		return plan, err
 	}

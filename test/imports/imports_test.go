@@ -179,7 +179,7 @@ func TestMisplaced(t *testing.T) {
 		{"pkg/report", "pkg/launch", "pkg/report must not import pkg/launch"},
 		{"pkg/run", "pkg/awsjson", "pkg/run must not import pkg/awsjson"},
 		{"pkg/ssmchan", "pkg/run", "pkg/ssmchan must not import pkg/run"},
-		{"pkg/localaws/ecs", "pkg/localaws/lambda", ""},
+		{"pkg/localaws/ecs", "pkg/localaws/host", ""},
 		{"pkg/localaws", "pkg/payload", "pkg/localaws must not import pkg/payload"},
 		{"cmd/errand", "pkg/localaws/ecs", ""},
 		{"cmd/errand", "test/template", "cmd/errand must not import test/template"},
