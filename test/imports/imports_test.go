@@ -47,6 +47,7 @@ var rooms = []room{
 
 	// What the functions do.
 	{"pkg/launch", work},
+	{"pkg/watch", work},
 	{"pkg/collect", work},
 	{"pkg/execute", work},
 	{"functions/internal/*", everything},
