@@ -1,6 +1,6 @@
-// Package collect turns the end of a task into a result: the verdict, the end
-// of the log, and the publication. It also reports the runs whose launch failed
-// for good.
+// Package collect turns the end of a task into a result: the verdict and the end
+// of the log, for pkg/report to tell. It also ends the runs that have no task: those
+// that Lambda gave up, and those that the watchdog finds.
 package collect
 
 import (
@@ -15,14 +15,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
 	"errand/pkg/awserr"
+	"errand/pkg/ledger"
 	"errand/pkg/report"
 	"errand/pkg/result"
 	"errand/pkg/run"
 	"errand/pkg/taskevent"
+	"errand/pkg/tasks"
 )
 
-// ECS describes task definitions; *ecs.Client is one.
+// ECS describes task definitions, and shows tasks; *ecs.Client is one.
 type ECS interface {
+	tasks.ECS
 	DescribeTaskDefinition(context.Context, *ecs.DescribeTaskDefinitionInput, ...func(*ecs.Options)) (*ecs.DescribeTaskDefinitionOutput, error)
 }
 
@@ -33,28 +36,35 @@ type Config struct {
 	// LogTime bounds the reading of one log, 0 means 15 seconds; LogPause is
 	// the moment between two reads, 0 means 2 seconds.
 	LogTime, LogPause time.Duration
+	// Now is the time; nil means run.Now.
+	Now func() time.Time
 }
 
 // Collector handles the events of ended tasks. It keeps no state between
 // events, since Lambda reuses it, but for a cache of task definition revisions,
 // which never change.
 type Collector struct {
+	ecs         ECS
 	definitions definitions
 	logs        Logs
+	ledger      *ledger.Ledger
 	reporter    *report.Reporter
 	cfg         Config
 	log         *slog.Logger
 }
 
 // New makes a Collector.
-func New(e ECS, l Logs, r *report.Reporter, cfg Config, log *slog.Logger) *Collector {
+func New(e ECS, l Logs, book *ledger.Ledger, r *report.Reporter, cfg Config, log *slog.Logger) *Collector {
 	if cfg.LogTime == 0 {
 		cfg.LogTime = 15 * time.Second
+	}
+	if cfg.Now == nil {
+		cfg.Now = run.Now
 	}
 	if cfg.LogPause == 0 {
 		cfg.LogPause = 2 * time.Second
 	}
-	return &Collector{definitions: definitions{ecs: e}, logs: l, reporter: r, cfg: cfg, log: log}
+	return &Collector{ecs: e, definitions: definitions{ecs: e}, logs: l, ledger: book, reporter: r, cfg: cfg, log: log}
 }
 
 // publishTime is kept back from the function's deadline to publish.
@@ -64,8 +74,11 @@ const publishTime = 20 * time.Second
 // tasks is ignored. An error means that the result was not published, so that
 // Lambda tries again.
 func (c *Collector) Handle(ctx context.Context, raw json.RawMessage) error {
+	if wake, ok := ledger.DecodeWake(raw); ok {
+		return c.woken(ctx, wake)
+	}
 	if record, ok := failedLaunch(raw); ok {
-		return c.reporter.Report(ctx, record.result())
+		return c.givenUp(ctx, record)
 	}
 	event, err := taskevent.Decode(raw)
 	if err != nil {
@@ -75,7 +88,7 @@ func (c *Collector) Handle(ctx context.Context, raw json.RawMessage) error {
 		c.log.InfoContext(ctx, "ignored: not the end of a task of this stack", "task_arn", event.Task.TaskARN, "last_status", event.Task.LastStatus)
 		return nil
 	}
-	return c.reporter.Report(ctx, c.result(ctx, event))
+	return c.reporter.Ended(ctx, c.result(ctx, event), event.Task.Work(c.cfg.StartedByPrefix).Digest)
 }
 
 // result gathers everything that subscribers are told. Whatever cannot be found

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"errand/pkg/ledger"
 	"errand/pkg/payload"
 	"errand/pkg/report"
 	"errand/pkg/result"
@@ -32,6 +33,14 @@ func failedLaunch(raw []byte) (record, bool) {
 	return r, err == nil && r.RequestContext != nil && r.RequestPayload != nil
 }
 
+// payload is what the function was handed, by a person or by anybody else.
+func (r record) payload() json.RawMessage {
+	if wake, ok := ledger.DecodeWake(r.RequestPayload); ok {
+		return wake.Payload
+	}
+	return r.RequestPayload
+}
+
 // executor says whether the record is of the function that runs commands in
 // live tasks. CloudFormation puts the function's name together of the stack's,
 // ExecutorFunction and a suffix.
@@ -43,19 +52,23 @@ func (r record) executor() bool {
 // result tells people of the run that the payload asked for, whose identity the
 // function would have found likewise.
 func (r record) result() result.Result {
+	raw := r.payload()
 	if r.executor() {
-		p, eventID, _ := payload.DecodeExec(r.RequestPayload)
+		p, eventID, _ := payload.DecodeExec(raw)
 		end := result.Result{
 			Run:   p.Run(eventID, r.RequestContext.RequestID),
 			Place: result.Place{Command: p.Command, Cluster: p.Cluster, Container: p.Container},
 		}
 		end.Status, end.Reason = run.Lost, "the executor failed, and the command may have run: "+r.reason()
-		if r.RequestContext.Condition == "EventAgeExceeded" {
+		switch {
+		case r.RequestContext.Condition == "EventAgeExceeded":
 			end.Status, end.Reason = run.StartFailed, "the command was not run: Lambda could not run the executor in time"
+		case r.response().ErrorType == report.NotBegunType:
+			end.Status, end.Reason = run.StartFailed, "the command was not run: "+r.reason()
 		}
 		return end
 	}
-	p, eventID, invalid := payload.Decode(r.RequestPayload)
+	p, eventID, invalid := payload.Decode(raw)
 	end := result.Result{
 		Run:    p.Run(eventID, r.RequestContext.RequestID),
 		Status: run.LaunchFailed, Reason: r.reason(),

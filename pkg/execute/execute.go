@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -23,6 +22,7 @@ import (
 
 	"errand/pkg/awserr"
 	"errand/pkg/execwrap"
+	"errand/pkg/ledger"
 	"errand/pkg/payload"
 	"errand/pkg/report"
 	"errand/pkg/result"
@@ -54,13 +54,14 @@ type Executor struct {
 	ecs      *ecs.Client
 	ssm      *ssm.Client
 	kms      *kms.Client
+	ledger   *ledger.Ledger
 	reporter *report.Reporter
 	cfg      Config
 	log      *slog.Logger
 }
 
 // New makes an Executor with clients of its own.
-func New(a aws.Config, r *report.Reporter, cfg Config, log *slog.Logger) *Executor {
+func New(a aws.Config, l *ledger.Ledger, r *report.Reporter, cfg Config, log *slog.Logger) *Executor {
 	for _, d := range []struct {
 		field *time.Duration
 		value time.Duration
@@ -76,11 +77,11 @@ func New(a aws.Config, r *report.Reporter, cfg Config, log *slog.Logger) *Execut
 		}
 	}
 	if cfg.Now == nil {
-		cfg.Now = time.Now
+		cfg.Now = run.Now
 	}
 	return &Executor{
 		aws: a, ecs: ecs.NewFromConfig(a), ssm: ssm.NewFromConfig(a), kms: kms.NewFromConfig(a),
-		reporter: r, cfg: cfg, log: log,
+		ledger: l, reporter: r, cfg: cfg, log: log,
 	}
 }
 
@@ -96,27 +97,56 @@ const (
 	callTime    = 4 * time.Second
 )
 
-// Handle runs the command that raw asks for and publishes how it ended. An error
-// means that nobody was told; the command must not be run again for that.
+// Handle runs the command that raw asks for and reports how it ended. A run that was
+// claimed before is not run again: ECS Exec knows no repeats, and a command may not
+// bear one. An error means that nobody was told, or that nothing was done, which its
+// type says.
 func (x *Executor) Handle(ctx context.Context, raw json.RawMessage) (Answer, error) {
-	requestID := ""
-	if lc, ok := lambdacontext.FromContext(ctx); ok {
-		requestID = lc.AwsRequestID
+	d := ledger.Delivery{Once: true, Holder: report.RequestID(ctx), Until: x.cfg.Now().Add(time.Minute)}
+	if deadline, ok := run.Deadline(ctx); ok {
+		d.Until = deadline
 	}
-	p, eventID, err := payload.DecodeExec(raw)
-	r := result.Result{
-		Run: p.Run(eventID, requestID), Status: run.Rejected,
-		Place: result.Place{Command: p.Command, Cluster: cmp.Or(p.Cluster, x.cfg.Cluster), Container: p.Container},
+	if wake, ok := ledger.DecodeWake(raw); ok && wake.Wake == ledger.WakeStart {
+		raw, d.Person = wake.Payload, wake.By
 	}
-	if err != nil {
-		r.Reason = err.Error()
-	} else {
-		r = x.run(ctx, p, r)
+	p, eventID, invalid := payload.DecodeExec(raw)
+	d.Run, d.Payload, d.Digest, d.Schedule = p.Run(eventID, d.Holder), raw, payload.Digest(raw), p.Schedule
+	d.Cluster = cmp.Or(p.Cluster, x.cfg.Cluster)
+	end := result.Result{
+		Run: d.Run, Status: run.Rejected,
+		Place: result.Place{Command: p.Command, Cluster: d.Cluster, Container: p.Container},
 	}
-	if err := x.reporter.Report(ctx, r); err != nil {
+	if invalid != nil {
+		end.Reason = invalid.Error()
+	}
+	if !run.ValidJob(d.Run.Job) {
+		// Nobody can say which run that would be.
+		return answerOf(end), x.reporter.Report(ctx, end)
+	}
+	calls, cancel := run.Share(ctx, publishTime)
+	hold, claimed, err := x.ledger.Claim(calls, d)
+	cancel()
+	switch {
+	case err != nil:
+		return Answer{}, report.NotBegun{Err: err}
+	case !claimed && !hold.Same(d):
+		end.Reason = report.Taken(d, hold.Attempt)
+		_, err := x.reporter.Beside(ctx, d, end)
+		return answerOf(end), err
+	case !claimed:
+		return report.Known(hold.Attempt), nil
+	}
+	if invalid == nil {
+		end = x.run(ctx, p, end)
+	}
+	if err := x.reporter.Ended(ctx, end, d.Digest); err != nil {
 		return Answer{}, err
 	}
-	return Answer{Job: r.Job, RunID: r.ID, Attempt: r.Attempt, Status: string(r.Status), TaskARN: r.TaskARN, Reason: r.Reason}, nil
+	return answerOf(end), nil
+}
+
+func answerOf(r result.Result) Answer {
+	return Answer{Job: r.Job, RunID: r.ID, Attempt: r.Attempt, Status: string(r.Status), TaskARN: r.TaskARN, Reason: r.Reason}
 }
 
 // run does everything but report, and completes what is known of the run.

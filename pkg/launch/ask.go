@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"time"
 
@@ -14,124 +13,131 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"errand/pkg/awserr"
+	"errand/pkg/ledger"
 	"errand/pkg/payload"
 	"errand/pkg/report"
 	"errand/pkg/run"
+	"errand/pkg/tasks"
 )
 
-// maxBackoff is the longest wait between two tries.
-const maxBackoff = 20 * time.Second
+// start plans the run and asks ECS for its task, once: what may pass waits in the
+// ledger.
+func (l *Launcher) start(ctx context.Context, d *delivery) (Plan, string, error) {
+	d.open = d.hold.Open
+	plan, err := l.plan(ctx, d.Plan)
+	if err != nil {
+		return plan, "", err
+	}
+	if d.hold.Try > 0 {
+		// ECS may have started a task in spite of the failures that it answered with.
+		task, err := l.existing(ctx, plan)
+		if task != "" || err != nil {
+			return plan, task, err
+		}
+	}
+	d.asked = true
+	task, err := l.runTask(ctx, plan, d.hold.Try)
+	if _, unclear := errors.AsType[report.Uncertain](err); unclear {
+		d.open = true
+	}
+	if _, failed := errors.AsType[placementError](err); failed {
+		d.open = false // the token stands for failures, and so for no task
+	}
+	return plan, task, err
+}
 
-// persist repeats do while its error may pass and the deadline allows. When the
-// deadline cuts a call short, people are told AWS's last real answer.
-func (l *Launcher) persist(ctx context.Context, do func() error) error {
-	var answer error
-	for backoff := l.cfg.Backoff; ; backoff = min(2*backoff, maxBackoff) {
-		err := do()
+// withoutLedger starts a job while the ledger cannot be reached. One with time
+// limits has to be remembered, or they would not be kept.
+func (l *Launcher) withoutLedger(ctx context.Context, d delivery, away error) (Answer, error) {
+	if _, ok := errors.AsType[ledger.Away](away); !ok {
+		return Answer{}, away
+	}
+	l.metrics.Count(report.WithoutLedger, 1)
+	if d.invalid != nil {
+		return l.refuseUnnamed(ctx, d)
+	}
+	if d.job.Timeout != "" || d.job.StartTimeout != "" || d.job.StartWithin != "" {
+		return Answer{}, fmt.Errorf("a job with time limits is not started without the ledger: %w", away)
+	}
+	l.log.ErrorContext(ctx, "starting without the ledger", "job", d.Run.Job, "run_id", d.Run.ID, "error", away)
+	calls, cancel := run.Reserve(ctx, publishTime)
+	defer cancel()
+	task, err := l.persist(calls, &d)
+	if err == nil {
+		answer := d.reply(run.Started)
+		answer.TaskARN = task
+		return answer, nil
+	}
+	if taken, ok := errors.AsType[takenByTask](err); ok {
+		err = taken.why
+	}
+	if _, final := refusal(err); !final {
+		return Answer{}, err
+	}
+	end := l.refused(d, err, false)
+	answer := d.reply(string(end.Status))
+	answer.Reason = end.Reason
+	return answer, l.reporter.Report(ctx, end)
+}
+
+// The waits of persist.
+const (
+	firstWait   = time.Second
+	longestWait = 20 * time.Second
+)
+
+// persist asks ECS until it answers for good or the time is over, by itself: there
+// is no ledger that would remember.
+func (l *Launcher) persist(ctx context.Context, d *delivery) (task string, err error) {
+	for wait := firstWait; ; wait = min(2*wait, longestWait) {
+		d.hold.Open = d.open
+		d.Plan, task, err = l.start(ctx, d)
 		if err == nil {
-			return nil
+			return task, nil
 		}
 		if _, final := refusal(err); final {
-			return err
+			return l.lastLook(ctx, d, err)
 		}
-		if answer != nil && ctx.Err() != nil {
-			err = cutShort(err, answer)
-		} else if !errors.Is(err, context.DeadlineExceeded) {
-			answer = err
+		if _, failed := errors.AsType[placementError](err); failed {
+			d.hold.Try++ // the same token would get the same failures
 		}
-		wait := backoff/2 + rand.N(backoff/2+1) //nolint:gosec // jitter is no secret
-		if _, ok := ctx.Deadline(); !ok || !run.Pause(ctx, wait) {
-			return err
+		if _, limited := ctx.Deadline(); !limited || !run.Pause(ctx, wait/2+rand.N(wait/2+1)) { //nolint:gosec // jitter is no secret
+			if d.open {
+				err = unclear(err)
+			}
+			return "", err
 		}
-		l.log.WarnContext(ctx, "trying again", "error", err, "wait", wait.String())
+		l.log.WarnContext(ctx, "trying again", "job", d.Run.Job, "run_id", d.Run.ID, "error", err)
 	}
 }
 
-// cutShort is err, which the deadline caused, with the answer that came before.
-func cutShort(err, answer error) error {
-	if _, ok := errors.AsType[report.Uncertain](err); ok {
-		return report.Uncertain{Err: fmt.Errorf("%w; before that, %w", err, answer)}
+// lastLook is what comes of a final refusal: it says nothing of a call before that
+// had no clear answer.
+func (l *Launcher) lastLook(ctx context.Context, d *delivery, refused error) (string, error) {
+	if !d.open {
+		return "", refused
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return answer
-	}
-	return err
-}
-
-// asking is what is known of one run while ECS is asked for its task.
-type asking struct {
-	launcher *Launcher
-	plan     Plan
-	try      int  // of placement: failures so far
-	open     bool // a call had no clear answer, so that there may be a task
-}
-
-// ask makes one try, and returns the ARN of the run's task.
-func (a *asking) ask(ctx context.Context) (string, error) {
-	l := a.launcher
-	token := a.plan.Run.Token(l.cfg.StartedByPrefix, a.try)
-	// ECS replays a failure under the same token, so the next try needs another
-	// one, and Lambda's next attempt need not ask for it again.
-	for l.known(token) {
-		a.try++
-		token = a.plan.Run.Token(l.cfg.StartedByPrefix, a.try)
-	}
-	if a.try > 0 {
-		// A new token could make a second task, and ECS may have started one in
-		// spite of the failures that it answered with.
-		task, err := l.existing(ctx, a.plan)
-		if task != "" || err != nil {
-			return task, a.uncertain(err)
-		}
-	}
-	task, err := l.runTask(ctx, a.plan, token)
-	if _, failed := errors.AsType[placementError](err); failed {
-		l.failed.Store(token, struct{}{})
-	}
-	if _, ok := errors.AsType[report.Uncertain](err); ok {
-		l.open.Store(token, struct{}{})
-	}
-	if _, ok := l.open.Load(token); ok {
-		a.open = true // also by an invocation before this one
-	}
-	if err == nil {
+	if task, err := l.existing(ctx, d.Plan); task != "" && err == nil {
 		return task, nil
 	}
-	if _, final := refusal(err); final {
-		// What ECS refuses now says nothing of a call before, in this invocation or
-		// in one before it.
-		task, look := l.existing(ctx, a.plan)
-		if _, taken := errors.AsType[rejection](look); task != "" || taken {
-			return task, look
-		}
-	}
-	return "", a.uncertain(err)
+	return "", unclear(refused)
 }
 
-// uncertain is err, from which nobody may conclude that there is no task if a
-// call before had no clear answer.
-func (a *asking) uncertain(err error) error {
-	_, already := errors.AsType[report.Uncertain](err)
-	_, taken := errors.AsType[rejection](err) // by another payload's task
-	if err == nil || already || taken || !a.open {
+// unclear is err, from which nobody may conclude that there is no task.
+func unclear(err error) error {
+	if _, already := errors.AsType[report.Uncertain](err); already {
 		return err
 	}
 	return report.Uncertain{Err: fmt.Errorf("it is not known whether ECS started the task: a call of RunTask had no clear answer, and then %w", err)}
 }
 
-func (l *Launcher) known(token string) bool {
-	_, ok := l.failed.Load(token)
-	return ok
-}
-
-// once is for RunTask: an error is an answer to one call, not to several, and
-// persist waits longer than the SDK does.
+// once is for RunTask: an error is an answer to one call, not to several.
 func once(o *ecs.Options) { o.Retryer = aws.NopRetryer{} }
 
 // runTask makes the call and reads the task's ARN from the answer.
-func (l *Launcher) runTask(ctx context.Context, plan Plan, token string) (string, error) {
+func (l *Launcher) runTask(ctx context.Context, plan Plan, try int) (string, error) {
 	in := *plan.Input // the SDK may write into what it is given
-	in.ClientToken = &token
+	in.ClientToken = aws.String(plan.Run.Token(l.cfg.StartedByPrefix, try))
 	out, err := l.ecs.RunTask(ctx, &in, once)
 	// The same run has come before with other parameters: ECS names the task that
 	// the token started. If it names none, the token stands for a failure, and the
@@ -156,60 +162,41 @@ func (l *Launcher) runTask(ctx context.Context, plan Plan, token string) (string
 }
 
 // existing looks for a task of the run among those of its job: "" if there is
-// none. ECS shows stopped tasks for an hour.
+// none.
 func (l *Launcher) existing(ctx context.Context, plan Plan) (string, error) {
-	var arns []string
-	for _, status := range []types.DesiredStatus{types.DesiredStatusRunning, types.DesiredStatusStopped} {
-		pages := ecs.NewListTasksPaginator(l.ecs, &ecs.ListTasksInput{Cluster: plan.Input.Cluster, StartedBy: plan.Input.StartedBy, DesiredStatus: status})
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx)
-			if err != nil {
-				return "", fmt.Errorf("look for a task of the run before another try, among those of startedBy %s: %w", *plan.Input.StartedBy, awserr.Plain(err))
-			}
-			arns = append(arns, page.TaskArns...)
-		}
+	found, err := tasks.Find(ctx, l.ecs, *plan.Input.Cluster, *plan.Input.StartedBy, plan.Run)
+	if found == nil || err != nil {
+		return "", err
 	}
-	for some := range slices.Chunk(arns, 100) { // DescribeTasks takes no more
-		tasks, err := l.tasks(ctx, plan, some)
-		if err != nil {
-			return "", err
-		}
-		for _, task := range tasks {
-			if r, _, ok := carried(task); ok && r.ID == plan.Run.ID && r.Attempt == plan.Run.Attempt {
-				return l.same(ctx, plan, task)
-			}
-		}
-	}
-	return "", nil
+	return l.same(ctx, plan, found.ARN, plan.Run, found.Carried)
 }
 
 // adopt takes the task that ECS names for the run's token, if it is the run's:
 // ECS keeps tokens apart, not payloads.
 func (l *Launcher) adopt(ctx context.Context, plan Plan, arns []string) (string, error) {
-	tasks, err := l.tasks(ctx, plan, arns)
+	list, err := tasks.Describe(ctx, l.ecs, *plan.Input.Cluster, arns)
 	if err != nil {
 		return "", report.Uncertain{Err: err}
 	}
-	if len(tasks) == 0 {
+	if len(list) == 0 {
 		// Right after RunTask, ECS may not show the task yet.
 		return "", report.Uncertain{Err: fmt.Errorf("the run was started before, as task %s, and ECS does not show that task, so that it is not known whether its payload was the same", run.LastPart(arns[0]))}
 	}
-	return l.same(ctx, plan, tasks[0])
+	r, c, _ := tasks.Carried(list[0])
+	return l.same(ctx, plan, aws.ToString(list[0].TaskArn), r, c)
 }
 
-func (l *Launcher) tasks(ctx context.Context, plan Plan, arns []string) ([]types.Task, error) {
-	out, err := l.ecs.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: plan.Input.Cluster, Tasks: arns})
-	if err != nil {
-		return nil, fmt.Errorf("look at the tasks that may be the run's, in cluster %s: %w", run.LastPart(*plan.Input.Cluster), awserr.Plain(err))
-	}
-	return out.Tasks, nil
+// takenByTask is a run whose identity a task has that carries another payload.
+type takenByTask struct {
+	task string
+	why  rejection
 }
+
+func (t takenByTask) Error() string { return string(t.why) }
 
 // same is the task's ARN if it carries the run's payload, else the refusal of two
 // payloads under one identity.
-func (l *Launcher) same(ctx context.Context, plan Plan, task types.Task) (string, error) {
-	arn := aws.ToString(task.TaskArn)
-	r, c, _ := carried(task)
+func (l *Launcher) same(ctx context.Context, plan Plan, arn string, r run.Run, c run.Carried) (string, error) {
 	ours := r.Job == plan.Run.Job && r.ID == plan.Run.ID && r.Attempt == plan.Run.Attempt
 	if ours && c.Digest == plan.Digest {
 		l.log.InfoContext(ctx, "the run was started before", "job", plan.Run.Job, "run_id", plan.Run.ID, "task_arn", arn)
@@ -221,22 +208,5 @@ func (l *Launcher) same(ctx context.Context, plan Plan, task types.Task) (string
 	} else if c.Digest == "" {
 		how = "which carries no digest of its payload"
 	}
-	return "", rejection(fmt.Sprintf("runId: run %s of job %s was started before, as task %s, %s; this payload was not run: give each its own runId, scheduledTime or job", plan.Run.ID, plan.Run.Job, run.LastPart(arn), how))
-}
-
-// carried is the run that a task carries, if it does.
-func carried(task types.Task) (run.Run, run.Carried, bool) {
-	if task.Overrides == nil {
-		return run.Run{}, run.Carried{}, false
-	}
-	for _, o := range task.Overrides.ContainerOverrides {
-		var variables []run.Variable
-		for _, v := range o.Environment {
-			variables = append(variables, run.Variable{Name: aws.ToString(v.Name), Value: aws.ToString(v.Value)})
-		}
-		if r, c, ok := run.FromVariables(variables); ok {
-			return r, c, true
-		}
-	}
-	return run.Run{}, run.Carried{}, false
+	return "", takenByTask{arn, rejection(fmt.Sprintf("runId: run %s of job %s was started before, as task %s, %s; this payload was not run: give each its own runId, scheduledTime or job", plan.Run.ID, plan.Run.Job, run.LastPart(arn), how))}
 }

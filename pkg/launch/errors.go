@@ -81,6 +81,15 @@ func refusal(err error) (status run.Status, final bool) {
 	if _, ok := errors.AsType[rejection](err); ok {
 		return run.Rejected, true
 	}
+	if _, ok := errors.AsType[takenByTask](err); ok {
+		return run.Rejected, true
+	}
+	if _, ok := errors.AsType[missed](err); ok {
+		return run.Missed, true
+	}
+	if _, ok := errors.AsType[noRoom](err); ok {
+		return run.LaunchFailed, true
+	}
 	// The SDK checks required members before it sends anything.
 	if _, ok := errors.AsType[smithy.InvalidParamsError](err); ok {
 		return run.Rejected, true

@@ -1,32 +1,30 @@
 // Package launch turns a job payload into one ECS RunTask call and ECS's answer
-// into an answer of errand's.
+// into an answer of errand's. The ledger is asked before ECS: only who holds the
+// run's claim launches it.
 package launch
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
-	"errand/pkg/payload"
+	"errand/pkg/ledger"
+	"errand/pkg/metric"
 	"errand/pkg/report"
-	"errand/pkg/result"
 	"errand/pkg/run"
+	"errand/pkg/tasks"
 )
 
-// ECS starts tasks and shows them; *ecs.Client is one.
+// ECS starts tasks, shows them and stops them; *ecs.Client is one.
 type ECS interface {
+	tasks.ECS
 	DescribeServices(context.Context, *ecs.DescribeServicesInput, ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error)
 	DescribeTaskDefinition(context.Context, *ecs.DescribeTaskDefinitionInput, ...func(*ecs.Options)) (*ecs.DescribeTaskDefinitionOutput, error)
-	DescribeTasks(context.Context, *ecs.DescribeTasksInput, ...func(*ecs.Options)) (*ecs.DescribeTasksOutput, error)
-	ListTasks(context.Context, *ecs.ListTasksInput, ...func(*ecs.Options)) (*ecs.ListTasksOutput, error)
 	RunTask(context.Context, *ecs.RunTaskInput, ...func(*ecs.Options)) (*ecs.RunTaskOutput, error)
+	StopTask(context.Context, *ecs.StopTaskInput, ...func(*ecs.Options)) (*ecs.StopTaskOutput, error)
 }
 
 // Config is what a stack sets for all its jobs.
@@ -38,110 +36,115 @@ type Config struct {
 	AssignPublicIP  string // ENABLED or DISABLED
 	LaunchType      string // an ECS launch type, or CLUSTER for the cluster's own strategy
 	StartedByPrefix string
-	// Backoff is the wait before the second try inside an invocation, which
-	// then doubles up to maxBackoff; 0 means one second.
+	// Backoff is the first wait for room, which then doubles up to maxBackoff; 0
+	// means 30 seconds. While the ledger is away it is a second.
 	Backoff time.Duration
+	// Now is the time; nil means run.Now.
+	Now func() time.Time
 }
 
-// Launcher handles job payloads. It keeps no state between events, since Lambda
-// reuses it, but for what never changes: the tokens that ECS answered with
-// failures, and those of calls that had no clear answer.
+// Launcher handles job payloads. It keeps no state between events but for the
+// revisions of task definitions, which never change.
 type Launcher struct {
-	ecs      ECS
-	reporter *report.Reporter
-	cfg      Config
-	log      *slog.Logger
-	failed   sync.Map // client token → struct{}
-	open     sync.Map // the same
+	ecs         ECS
+	ledger      *ledger.Ledger
+	reporter    *report.Reporter
+	metrics     *metric.Writer
+	cfg         Config
+	log         *slog.Logger
+	definitions definitions
 }
 
 // New makes a Launcher.
-func New(e ECS, r *report.Reporter, cfg Config, log *slog.Logger) *Launcher {
+func New(e ECS, l *ledger.Ledger, r *report.Reporter, m *metric.Writer, cfg Config, log *slog.Logger) *Launcher {
 	if cfg.Backoff == 0 {
-		cfg.Backoff = time.Second
+		cfg.Backoff = 30 * time.Second
 	}
-	return &Launcher{ecs: e, reporter: r, cfg: cfg, log: log}
+	if cfg.Now == nil {
+		cfg.Now = run.Now
+	}
+	return &Launcher{ecs: e, ledger: l, reporter: r, metrics: m, cfg: cfg, log: log, definitions: definitions{ecs: e}}
 }
 
-// Answer is what an invocation of the launcher returns. Its status is Started or
-// a run.Status.
+// Answer is what an invocation of the launcher returns. Its status is run.Started,
+// run.Waiting or a run.Status.
 type Answer = run.Answer
-
-// Started is the status of an Answer whose task runs now.
-const Started = "STARTED"
 
 // publishTime is kept back from the deadline to tell people.
 const publishTime = 10 * time.Second
 
-// Handle starts the run that raw asks for. What trying again cannot mend is
-// published and returned as an answer; what may pass is returned as an error,
-// so that Lambda tries again.
+// Handle starts the run that raw asks for, or goes on with one that waited. What
+// ECS may allow later waits in the ledger, what it will not is published: both are
+// answers. An error is what errand itself could not do, so that Lambda tries again.
 func (l *Launcher) Handle(ctx context.Context, raw json.RawMessage) (Answer, error) {
-	requestID := ""
-	if lc, ok := lambdacontext.FromContext(ctx); ok {
-		requestID = lc.AwsRequestID
+	d, err := l.read(ctx, raw)
+	if err != nil {
+		return Answer{}, err
 	}
-	job, eventID, err := payload.Decode(raw)
-	plan := Plan{Request: Request{Run: job.Run(eventID, requestID), Job: job, Digest: payload.Digest(raw)}}
-	plan.Place = result.Place{Command: job.Command, Cluster: job.Cluster, TaskDefinition: job.TaskDefinition, Container: job.Container}
-	log := l.log.With("job", plan.Run.Job, "run_id", plan.Run.ID)
-	answer := Answer{Job: plan.Run.Job, RunID: plan.Run.ID, Attempt: plan.Run.Attempt, Status: Started}
-	if err == nil {
-		calls, cancel := run.Reserve(ctx, publishTime)
-		defer cancel()
-		plan, answer.TaskARN, err = l.start(calls, plan)
+	if d.answer != nil {
+		return *d.answer, nil
 	}
-	if err == nil {
-		log.InfoContext(ctx, "task started", "task_arn", answer.TaskARN)
+	if !run.ValidJob(d.Run.Job) {
+		// Nobody can say which run that would be.
+		return l.refuseUnnamed(ctx, d)
+	}
+	hold, claimed, err := l.claim(ctx, d)
+	switch {
+	case err != nil:
+		return l.withoutLedger(ctx, d, err)
+	case !claimed && hold.Attempt.State != "" && !hold.Same(d.Delivery):
+		return l.reject(ctx, d, rejection(report.Taken(d.Delivery, hold.Attempt)))
+	case !claimed:
+		return report.Known(hold.Attempt), nil
+	}
+	d.hold, d.open = hold, hold.Open
+	if d.invalid != nil {
+		return l.refuse(ctx, d, d.invalid)
+	}
+	if why := l.tooLate(d); why != nil {
+		return l.refuse(ctx, d, why)
+	}
+	calls, cancel := run.Reserve(ctx, publishTime)
+	defer cancel()
+	plan, task, err := l.start(calls, &d)
+	d.Plan = plan
+	if err != nil {
+		return l.notStarted(ctx, d, err)
+	}
+	return l.started(ctx, d, task)
+}
+
+// reply is an answer about the run of a delivery.
+func (d delivery) reply(status string) Answer {
+	return Answer{Job: d.Run.Job, RunID: d.Run.ID, Attempt: d.Run.Attempt, Status: status}
+}
+
+// claim asks the ledger for the run, for at most half of the time.
+func (l *Launcher) claim(ctx context.Context, d delivery) (ledger.Hold, bool, error) {
+	calls, cancel := run.Share(ctx, publishTime)
+	defer cancel()
+	return l.ledger.Claim(calls, d.Delivery)
+}
+
+// started notes the task. If the attempt has another one, this one is stopped.
+func (l *Launcher) started(ctx context.Context, d delivery, task string) (Answer, error) {
+	log := l.log.With("job", d.Run.Job, "run_id", d.Run.ID, "task_arn", task)
+	a, ok, err := l.ledger.Launched(ctx, ledger.KeyOf(d.Run), *d.Plan.Input.Cluster, task, d.limits())
+	if err != nil {
+		// The task runs; the next claim gets the same one of ECS by its token.
+		return Answer{}, report.Uncertain{Err: err}
+	}
+	answer := d.reply(run.Started)
+	answer.TaskARN = task
+	if ok {
+		log.InfoContext(ctx, "task started")
 		return answer, nil
 	}
-	status, final := refusal(err)
-	if !final {
-		log.ErrorContext(ctx, "task not started, may pass", "error", err)
-		return Answer{}, err
+	if a.Task == task {
+		answer.Again = true
+		return answer, nil
 	}
-	answer.Status, answer.Reason = string(status), err.Error()
-	log.ErrorContext(ctx, "task not started", "status", status, "error", err)
-	plan.Place.Cluster = l.clusterARN(plan.Place)
-	if err := l.reporter.Report(ctx, result.Result{
-		Run: plan.Run, Status: status, Reason: answer.Reason, Summary: summary(err), Place: plan.Place,
-	}); err != nil {
-		if status == run.Lost {
-			err = report.Uncertain{Err: fmt.Errorf("%s; %w", answer.Reason, err)}
-		}
-		return Answer{}, err
-	}
-	return answer, nil
-}
-
-// clusterARN is the run's cluster in the form that the results of tasks have, so
-// that the same filters match: by the ARN of the stack's cluster or of the task
-// definition, if one is known.
-func (l *Launcher) clusterARN(place result.Place) string {
-	name := cmp.Or(place.Cluster, l.cfg.Cluster)
-	for _, known := range []string{name, l.cfg.Cluster, place.TaskDefinition} {
-		if a, ok := run.ParseARN(known); ok {
-			a.Service, a.Resource = "ecs", "cluster/"+run.LastPart(name)
-			return a.String()
-		}
-	}
-	return name
-}
-
-// start plans the run and asks ECS for it until ECS answers for good or the time
-// is over.
-func (l *Launcher) start(ctx context.Context, asked Plan) (plan Plan, task string, err error) {
-	err = l.persist(ctx, func() (err error) {
-		plan, err = l.plan(ctx, asked)
-		return err
-	})
-	if err != nil {
-		return plan, "", err
-	}
-	a := asking{launcher: l, plan: plan}
-	err = l.persist(ctx, func() (err error) {
-		task, err = a.ask(ctx)
-		return err
-	})
-	return plan, task, err
+	l.metrics.Count(report.SecondTasks, 1)
+	log.ErrorContext(ctx, "second task of the run, stopping it", "first_task_arn", a.Task)
+	return report.Known(a), l.stop(ctx, d, task)
 }

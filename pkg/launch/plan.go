@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -57,19 +58,41 @@ func (l *Launcher) plan(ctx context.Context, plan Plan) (Plan, error) {
 	if source.TaskDefinition == "" {
 		return plan, rejection("taskDefinition: required, since the launcher's setting TASK_DEFINITION has no default; give taskDefinition or service")
 	}
-	out, err := l.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &source.TaskDefinition})
+	definition, err := l.definitions.get(ctx, source.TaskDefinition)
 	if err != nil {
-		return plan, fmt.Errorf("ECS does not show task definition %s, check that it has an active revision in this account and Region: %w", source.TaskDefinition, awserr.Plain(err))
+		return plan, err
 	}
-	if out.TaskDefinition == nil || out.TaskDefinition.TaskDefinitionArn == nil {
-		return plan, fmt.Errorf("ECS does not show task definition %s: its answer has none", source.TaskDefinition)
-	}
-	plan.Place.TaskDefinition = *out.TaskDefinition.TaskDefinitionArn
-	whole, err := NewPlan(l.cfg, plan.Request, plan.Place.Cluster, source, *out.TaskDefinition)
+	plan.Place.TaskDefinition = *definition.TaskDefinitionArn
+	whole, err := NewPlan(l.cfg, plan.Request, plan.Place.Cluster, source, *definition)
 	if err != nil {
 		return plan, err
 	}
 	return whole, nil
+}
+
+// definitions remembers the revisions that were described.
+type definitions struct {
+	ecs   ECS
+	known sync.Map // name with a revision → *types.TaskDefinition
+}
+
+// get describes a task definition. One that is named with its revision is asked for
+// once per process; a family's newest may be another one each time.
+func (d *definitions) get(ctx context.Context, name string) (*types.TaskDefinition, error) {
+	if known, ok := d.known.Load(name); ok {
+		return known.(*types.TaskDefinition), nil
+	}
+	out, err := d.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &name})
+	if err != nil {
+		return nil, fmt.Errorf("ECS does not show task definition %s, check that it has an active revision in this account and Region: %w", name, awserr.Plain(err))
+	}
+	if out.TaskDefinition == nil || out.TaskDefinition.TaskDefinitionArn == nil {
+		return nil, fmt.Errorf("ECS does not show task definition %s: its answer has none", name)
+	}
+	if strings.Contains(run.LastPart(name), ":") {
+		d.known.Store(name, out.TaskDefinition)
+	}
+	return out.TaskDefinition, nil
 }
 
 // Deployed is what a service runs with now. Without a service it is empty but

@@ -21,6 +21,7 @@ type Delivery struct {
 	Payload  []byte
 	Cluster  string // as far as it is known
 	Person   string // who sent it, if a person did
+	Holder   string // the invocation's request id
 	// Until is when this invocation ends.
 	Until time.Time
 	// Once is for commands in live tasks: a run that was ever claimed is not claimed
@@ -66,7 +67,7 @@ func (l *Ledger) Claim(ctx context.Context, d Delivery) (Hold, bool, error) {
 	}
 	l.begin(u, d.key(), d, now)
 	u.set("state", text(string(Claimed))).add("claims", number(1)).once("try", number(0)).
-		set("launchUntil", instant(until)).set("due", instant(until.Add(settle))).set("open", text(d.key().shard())).
+		set("launchUntil", instant(until)).set("holder", optional(d.Holder)).set("due", instant(until.Add(settle))).set("open", text(d.key().shard())).
 		remove("refused").returning(types.ReturnValueAllOld)
 	found, ok, err := l.write(ctx, "claim "+d.key().String(), d.key(), u)
 	if err != nil {
@@ -76,7 +77,7 @@ func (l *Ledger) Claim(ctx context.Context, d Delivery) (Hold, bool, error) {
 		// It was new.
 		h := Hold{Alone: true, Attempt: Attempt{
 			Key: d.key(), Version: form, State: Claimed, Method: d.Run.Method, FirstClaim: now, ScheduledTime: d.Run.ScheduledTime,
-			Schedule: d.Schedule, Digest: d.Digest, Cluster: d.Cluster, Claims: 1, LaunchUntil: until, Person: d.Person, Due: until.Add(settle),
+			Schedule: d.Schedule, Digest: d.Digest, Cluster: d.Cluster, Claims: 1, LaunchUntil: until, Person: d.Person, Holder: d.Holder, Due: until.Add(settle),
 		}}
 		if len(d.Payload) <= maxPayload {
 			h.Payload = d.Payload
@@ -92,7 +93,7 @@ func (l *Ledger) Claim(ctx context.Context, d Delivery) (Hold, bool, error) {
 		Alone:   a.LaunchUntil.IsZero() || a.LaunchUntil.Add(settle).Before(now),
 		Open:    a.State == Claimed,
 	}
-	h.State, h.LaunchUntil, h.Due, h.Refused = Claimed, until, until.Add(settle), ""
+	h.State, h.LaunchUntil, h.Due, h.Refused, h.Holder = Claimed, until, until.Add(settle), "", d.Holder
 	h.Claims++
 	return h, true, nil
 }

@@ -139,6 +139,7 @@ type Attempt struct {
 	Answer                string     // ECS's last
 	Refused               run.Status // what a launcher that was not alone was refused with
 	Person                string     // who sent it, if a person did
+	Holder                string     // the request id of the invocation that claimed it last
 	Due                   time.Time
 	Expires               time.Time
 }
@@ -241,7 +242,7 @@ func decode(i item) (Attempt, error) {
 		StartTimeout: i.seconds("startTimeout"), Timeout: i.seconds("timeout"), StartBy: i.time("startBy"), RunUntil: i.time("runUntil"),
 		StopFor: i.string("stopFor"), StopBy: i.string("stopBy"), StopAt: i.time("stopAt"),
 		Reporter: i.string("reporter"), ReportUntil: i.time("reportUntil"), Reported: i.time("reported"), Reports: i.int("reports"),
-		Answer: i.string("answer"), Refused: run.Status(i.string("refused")), Person: i.string("person"),
+		Answer: i.string("answer"), Refused: run.Status(i.string("refused")), Person: i.string("person"), Holder: i.string("holder"),
 		Due: i.time("due"), Expires: i.time("expires"),
 	}
 	if told, ok := i["told"].(*types.AttributeValueMemberSS); ok {

@@ -19,7 +19,7 @@ import (
 var shown = []string{
 	"pk", "sk", "v", "state", "job", "at", "method", "digest", "schedule", "scheduledTime", "cluster", "task", "try", "claims",
 	"launchUntil", "startTimeout", "timeout", "startBy", "runUntil", "stopFor", "stopAt", "stopBy", "reporter", "reportUntil", "reports",
-	"verdict", "told", "reported", "answer", "refused", "person", "next", "open", "due", "expires",
+	"verdict", "told", "reported", "answer", "refused", "person", "holder", "next", "open", "due", "expires",
 	"marks", "status", "since", "inRow", "well", "lastSuccess", "succeededAt", "lastRun", "lastMark", "lastAt",
 }
 

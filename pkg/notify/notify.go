@@ -5,9 +5,10 @@ package notify
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,36 +34,56 @@ type Publisher interface {
 
 // Notifier publishes results.
 type Notifier struct {
-	sns       Publisher
-	topic     string
-	textTopic string
+	sns    Publisher
+	topics map[string]string // name → ARN
 }
+
+// The names of the topics.
+const (
+	Results = "results" // the JSON form
+	Text    = "text"    // the text form
+)
 
 // New makes a Notifier that publishes the JSON form to topic and the text form
 // to textTopic, unless that is empty.
 func New(p Publisher, topic, textTopic string) *Notifier {
-	return &Notifier{p, topic, textTopic}
+	n := &Notifier{p, map[string]string{Results: topic}}
+	if textTopic != "" {
+		n.topics[Text] = textTopic
+	}
+	return n
 }
 
-// Publish sends r to every topic. A failure at one topic does not keep the
-// other from being told; the error then makes the invocation fail, so that
-// Lambda tries again and, at last, keeps the event in the dead-letter queue.
-func (n *Notifier) Publish(ctx context.Context, r result.Result) error {
+// Topics are the names of the topics, in the order in which they are told.
+func (n *Notifier) Topics() []string { return slices.Sorted(maps.Keys(n.topics)) }
+
+// Publish sends r to a topic. Before it waits for the next try it calls waiting.
+// It tries until SNS has taken the message, refused it for good, or half of the
+// time that is left is over: a topic that hangs leaves the other one its time, and
+// the function the time to say so.
+func (n *Notifier) Publish(ctx context.Context, topic string, r result.Result, waiting func()) error {
 	attributes, size := attributes(r)
 	room := maxMessage - size
-	err := n.publish(ctx, n.topic, &sns.PublishInput{
-		Message:           aws.String(string(r.JSON(room))),
-		MessageAttributes: attributes,
-	})
-	if n.textTopic == "" {
-		return err
+	in := &sns.PublishInput{TopicArn: aws.String(n.topics[topic]), MessageAttributes: attributes}
+	if topic == Text {
+		in.Subject = aws.String(r.Subject())
+		in.Message = aws.String(r.Text(room - len(*in.Subject)))
+	} else {
+		in.Message = aws.String(string(r.JSON(room)))
 	}
-	subject := r.Subject()
-	return errors.Join(err, n.publish(ctx, n.textTopic, &sns.PublishInput{
-		Subject:           &subject,
-		Message:           aws.String(r.Text(room - len(subject))),
-		MessageAttributes: attributes,
-	}))
+	ctx, cancel := run.Share(ctx, noDeadline)
+	defer cancel()
+	for wait := firstWait; ; wait = min(2*wait, longestWait) {
+		_, err := n.sns.Publish(ctx, in)
+		if err == nil {
+			return nil
+		}
+		waiting()
+		final := awserr.Refused(err) && !awserr.Throttled(err)
+		if final || !run.Pause(ctx, wait/2+rand.N(wait/2)) { //nolint:gosec // jitter is no secret
+			return fmt.Errorf("publish the result to %s: %w", n.topics[topic], awserr.Plain(err))
+		}
+	}
 }
 
 // Waits between two tries of one topic, each with up to half of it as jitter, and
@@ -73,25 +94,6 @@ const (
 	longestWait = 5 * time.Second
 	noDeadline  = 10 * time.Second
 )
-
-// publish tries until SNS has taken the message, refused it for good, or half of
-// the time that is left is over: a topic that hangs leaves the other one its time,
-// and the function the time to say so.
-func (n *Notifier) publish(ctx context.Context, topic string, in *sns.PublishInput) error {
-	in.TopicArn = aws.String(topic)
-	ctx, cancel := run.Share(ctx, noDeadline)
-	defer cancel()
-	for wait := firstWait; ; wait = min(2*wait, longestWait) {
-		_, err := n.sns.Publish(ctx, in)
-		if err == nil {
-			return nil
-		}
-		final := awserr.Refused(err) && !awserr.Throttled(err)
-		if final || !run.Pause(ctx, wait/2+rand.N(wait/2)) { //nolint:gosec // jitter is no secret
-			return fmt.Errorf("publish the result to %s: %w", topic, awserr.Plain(err))
-		}
-	}
-}
 
 const (
 	// maxAttribute is the length of the longest value that somebody would filter

@@ -15,8 +15,8 @@ const digestLength = 6
 
 // Digest tells payloads apart, field by field and without their values: for each
 // field as it was given, in the order of the names, the name, a colon and six
-// characters. The form of the JSON document does not count, nor does the job,
-// which is a part of the run's identity. It is "-" for a payload of nothing else,
+// characters. The form of the JSON document does not count, nor do the job, which
+// is a part of the run's identity, and the schedule that sent it. It is "-" for a payload of nothing else,
 // and "" for what is no object.
 func Digest(raw []byte) string {
 	payload, _, _ := unwrap(raw)
@@ -27,6 +27,7 @@ func Digest(raw []byte) string {
 		return ""
 	}
 	delete(fields, "job")
+	delete(fields, "schedule")
 	if len(fields) == 0 {
 		return "-"
 	}

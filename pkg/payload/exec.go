@@ -33,6 +33,7 @@ type Exec struct {
 	LogLines      *int
 	Timeout       string // 1s to 14m
 	Method        Method
+	Schedule      string // who sent it
 }
 
 // DecodeExec reads an exec payload, bare or as the detail of an "Errand Job"

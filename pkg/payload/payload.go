@@ -51,14 +51,17 @@ type Job struct {
 	LogLines      *int
 	Method        Method
 
+	Schedule string // who sent it
+
+	Timeout      Duration // from RUNNING
+	StartTimeout Duration // to be RUNNING
+	StartWithin  Duration // how late it may begin
+
 	// Part of the payload's language, but not built yet: refused, so that
 	// nobody believes that a job is watched when it is not.
-	Timeout      Duration
-	StartTimeout Duration
-	StartWithin  Duration
-	ExpectEvery  Duration
-	Retry        *Retry
-	Overlap      Overlap
+	ExpectEvery Duration
+	Retry       *Retry
+	Overlap     Overlap
 }
 
 // Invalid says everything that is wrong with a payload.

@@ -2,12 +2,34 @@ package payload
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
 // Duration is a time span as people write it, such as 90s, 45m or 2h.
 type Duration string
+
+// or is the span, or another where none was given.
+func (d Duration) or(other time.Duration) time.Duration {
+	if span, err := time.ParseDuration(string(d)); err == nil {
+		return span
+	}
+	return other
+}
+
+// DefaultStartTimeout is how long a task may take to be RUNNING where the payload
+// does not say.
+const DefaultStartTimeout = 30 * time.Minute
+
+// StartLimit is how long the task may take to be RUNNING.
+func (p *Job) StartLimit() time.Duration { return p.StartTimeout.or(DefaultStartTimeout) }
+
+// TimeLimit is how long the task may run, from RUNNING; 0: as long as it likes.
+func (p *Job) TimeLimit() time.Duration { return p.Timeout.or(0) }
+
+// Lateness is how late the run may begin; 0: as late as it likes.
+func (p *Job) Lateness() time.Duration { return p.StartWithin.or(0) }
 
 // Retry says whether and when a run that ended badly is begun again.
 type Retry struct {
@@ -35,16 +57,31 @@ type Overlap string
 // Values are all there are.
 func (Overlap) Values() []Overlap { return []Overlap{"allow", "skip", "wait"} }
 
-// checkPolicy refuses what is not built yet.
+// checkPolicy returns what is wrong with the time limits, and refuses what is not
+// built yet.
 func (p *Job) checkPolicy() []string {
 	var problems []string
+	for _, field := range []struct {
+		name        string
+		value       Duration
+		least, most time.Duration
+		bounds      string
+	}{
+		{"timeout", p.Timeout, time.Minute, 168 * time.Hour, "1m to 168h"},
+		{"startTimeout", p.StartTimeout, time.Minute, 24 * time.Hour, "1m to 24h"},
+		{"startWithin", p.StartWithin, time.Minute, 24 * time.Hour, "1m to 24h"},
+	} {
+		if field.value == "" {
+			continue
+		}
+		if d, err := time.ParseDuration(string(field.value)); err != nil || d < field.least || d > field.most {
+			problems = append(problems, fmt.Sprintf("%s: %q must be a duration from %s, such as 90s, 45m or 2h", field.name, field.value, field.bounds))
+		}
+	}
 	for _, field := range []struct {
 		name  string
 		given bool
 	}{
-		{"timeout", p.Timeout != ""},
-		{"startTimeout", p.StartTimeout != ""},
-		{"startWithin", p.StartWithin != ""},
 		{"expectEvery", p.ExpectEvery != ""},
 		{"retry", p.Retry != nil},
 		{"overlap", p.Overlap != ""},

@@ -86,6 +86,16 @@ type Answer struct {
 	RunID   string `json:"runId"`
 	Attempt int    `json:"attempt"`
 	Status  string `json:"status"`
+	// Again says that the run was started before.
+	Again   bool   `json:"again,omitempty"`
 	TaskARN string `json:"taskArn,omitempty"`
 	Reason  string `json:"reason,omitempty"`
+	// NextTryAt is when a run that waits is looked at again.
+	NextTryAt time.Time `json:"nextTryAt,omitzero"`
 }
+
+// The statuses of an Answer beside those of runs that have ended.
+const (
+	Started = "STARTED" // its task runs now, or has
+	Waiting = "WAITING" // it will be looked at again
+)

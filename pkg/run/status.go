@@ -13,6 +13,7 @@ const (
 	Interrupted  Status = "INTERRUPTED"   // Spot, host or platform took it away
 	LaunchFailed Status = "LAUNCH_FAILED" // ECS would not start it
 	Rejected     Status = "REJECTED"      // the payload is wrong
+	Missed       Status = "MISSED"        // it could not begin in time
 	Skipped      Status = "SKIPPED"       // the previous run was still going
 	Lost         Status = "LOST"          // it may have been started, and it is not known how it ended
 )

@@ -14,12 +14,13 @@ type Common struct {
 	StartedByPrefix string `env:"STARTED_BY_PREFIX,required,notEmpty"`
 	TopicARN        string `env:"TOPIC_ARN,required,notEmpty"`
 	TextTopicARN    string `env:"TEXT_TOPIC_ARN"`
+	// TableName is the ledger's, HistoryDays how long it keeps what was reported.
+	TableName   string `env:"TABLE_NAME,required,notEmpty"`
+	HistoryDays int    `env:"HISTORY_DAYS" envDefault:"90"`
 }
 
-// Topics are the topics of the two forms of a result.
-func (c Common) Topics() (json, text string) {
-	return c.TopicARN, c.TextTopicARN
-}
+// Stack is what every function of the stack is told.
+func (c Common) Stack() Common { return c }
 
 // Launcher is the environment of functions/launcher.
 type Launcher struct {

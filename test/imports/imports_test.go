@@ -43,7 +43,9 @@ var rooms = []room{
 	{"pkg/taskevent", []string{"pkg/run"}},
 	{"pkg/notify", []string{"pkg/run", "pkg/result", "pkg/awserr"}},
 	{"pkg/ledger", []string{"pkg/run", "pkg/result", "pkg/awserr"}},
-	{"pkg/report", []string{"pkg/run", "pkg/result", "pkg/notify", "pkg/ledger"}},
+	{"pkg/metric", nil},
+	{"pkg/tasks", []string{"pkg/run", "pkg/awserr"}},
+	{"pkg/report", []string{"pkg/run", "pkg/result", "pkg/notify", "pkg/ledger", "pkg/metric", "pkg/payload"}},
 
 	// What the functions do.
 	{"pkg/launch", work},
@@ -65,7 +67,7 @@ var rooms = []room{
 
 var (
 	work = []string{
-		"pkg/report", "pkg/notify", "pkg/result", "pkg/taskevent", "pkg/payload", "pkg/run", "pkg/ledger",
+		"pkg/report", "pkg/notify", "pkg/result", "pkg/taskevent", "pkg/payload", "pkg/run", "pkg/ledger", "pkg/metric", "pkg/tasks",
 		"pkg/settings", "pkg/awsjson", "pkg/awserr", "pkg/ssmchan", "pkg/execwrap",
 	}
 	everything = append([]string{"pkg/launch", "pkg/collect", "pkg/execute", "pkg/eventpattern", "functions/internal/*"}, work...)

@@ -4,14 +4,19 @@ package function
 import (
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 
+	"errand/pkg/ledger"
+	"errand/pkg/metric"
 	"errand/pkg/notify"
 	"errand/pkg/report"
+	"errand/pkg/run"
 	"errand/pkg/settings"
 )
 
@@ -19,14 +24,19 @@ import (
 type Parts[S any] struct {
 	Settings S
 	AWS      aws.Config
+	Ledger   *ledger.Ledger
 	Reporter *report.Reporter
+	Metrics  *metric.Writer
 	Log      *slog.Logger
 }
+
+// stack is what the settings of every function say.
+type stack interface{ Stack() settings.Common }
 
 // Run makes the handler of a function with handler and lets it handle events.
 // If the environment does not do, it says so and ends the process, upon which
 // Lambda reports that the function does not start.
-func Run[S interface{ Topics() (json, text string) }](handler func(Parts[S]) any) {
+func Run[S stack](handler func(Parts[S]) any) {
 	log := lambdacontext.NewLogger()
 	parts, err := load[S](log)
 	if err != nil {
@@ -36,7 +46,7 @@ func Run[S interface{ Topics() (json, text string) }](handler func(Parts[S]) any
 	lambda.Start(handler(parts))
 }
 
-func load[S interface{ Topics() (json, text string) }](log *slog.Logger) (p Parts[S], err error) {
+func load[S stack](log *slog.Logger) (p Parts[S], err error) {
 	p.Log = log
 	if p.Settings, err = settings.Load[S](os.Environ()); err != nil {
 		return p, err
@@ -44,7 +54,12 @@ func load[S interface{ Topics() (json, text string) }](log *slog.Logger) (p Part
 	if p.AWS, err = settings.AWS(); err != nil {
 		return p, err
 	}
-	json, text := p.Settings.Topics()
-	p.Reporter = report.New(notify.New(sns.NewFromConfig(p.AWS), json, text), log)
+	common := p.Settings.Stack()
+	p.Metrics = metric.New(os.Stdout, common.StartedByPrefix, run.Now)
+	p.Ledger = ledger.New(dynamodb.NewFromConfig(p.AWS), ledger.Config{
+		Table: common.TableName, History: time.Duration(common.HistoryDays) * 24 * time.Hour,
+	})
+	publisher := notify.New(sns.NewFromConfig(p.AWS), common.TopicARN, common.TextTopicARN)
+	p.Reporter = report.New(p.Ledger, publisher, p.Metrics, log)
 	return p, nil
 }

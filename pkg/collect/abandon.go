@@ -1,0 +1,175 @@
+package collect
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"errand/pkg/ledger"
+	"errand/pkg/payload"
+	"errand/pkg/report"
+	"errand/pkg/result"
+	"errand/pkg/run"
+	"errand/pkg/tasks"
+)
+
+// woken does what the watchdog has found to be due.
+func (c *Collector) woken(ctx context.Context, wake ledger.Wake) error {
+	a, ok, err := c.ledger.Get(ctx, wake.Key)
+	if err != nil {
+		return err
+	}
+	if !ok || !a.Reported.IsZero() {
+		c.log.InfoContext(ctx, "nothing to do for the watchdog", "job", wake.Job, "run_id", wake.RunID)
+		return nil
+	}
+	switch {
+	case wake.Wake == ledger.WakeMissing && a.Task != "":
+		end := endOf(a)
+		end.Status, end.TaskARN = run.Lost, a.Task
+		end.Reason = "it is not known how the run ended: its stop event did not arrive, and ECS shows its task no more"
+		return c.reporter.Ended(ctx, end, a.Digest)
+	case a.State == ledger.Launched:
+		// Somebody has concluded it and did not come to its end. What stands there is
+		// told; of the task no more is known here.
+		end := endOf(a)
+		end.TaskARN = a.Task
+		if a.Verdict == nil {
+			return fmt.Errorf("the collector was woken for %s, whose end nobody has seen", a.Key)
+		}
+		end.Status, end.Reason, end.ExitCode = a.Verdict.Status, a.Verdict.Reason, a.Verdict.ExitCode
+		return c.reporter.Ended(ctx, end, a.Digest)
+	}
+	return c.abandon(ctx, report.Abandonment{Key: wake.Key, End: c.unlaunched})
+}
+
+// endOf is what the ledger knows for a result.
+func endOf(a ledger.Attempt) result.Result {
+	end := result.Result{Run: a.Run()}
+	if a.Method == run.MethodExec {
+		p, _, _ := payload.DecodeExec(a.Payload)
+		end.Place = result.Place{Command: p.Command, Cluster: cmp.Or(a.Cluster, p.Cluster), Container: p.Container}
+		return end
+	}
+	p, _, _ := payload.Decode(a.Payload)
+	end.Place = result.Place{Command: p.Command, Cluster: cmp.Or(a.Cluster, p.Cluster), TaskDefinition: p.TaskDefinition, Container: p.Container}
+	return end
+}
+
+// launchAgain is the time from the finding that a run has no task to its next
+// launch, and launchFor how long it is tried to be launched at all.
+const (
+	launchAgain = 10 * time.Second
+	launchFor   = 6 * time.Hour
+)
+
+// unlaunched is the end of an attempt that has no task and no launcher, or the time
+// of its next launch.
+func (c *Collector) unlaunched(a ledger.Attempt, forgotten bool) (result.Result, time.Time) {
+	end := endOf(a)
+	switch {
+	case a.Refused != "":
+		end.Status, end.Reason = a.Refused, a.Answer
+		if forgotten && a.Refused == run.LaunchFailed {
+			end.Status, end.Reason = run.Lost, "it is not known whether the run was started, since nobody has looked for longer than an hour: "+a.Answer
+		}
+	case a.Other != "":
+		end.Status, end.Reason = run.Rejected, "runId: another payload was delivered before under this run's identity; this one was not run: give each its own runId, scheduledTime or job"
+	case a.Method == run.MethodExec:
+		end.Status, end.Reason = run.Lost, "it is not known whether the command ran: the executor ended without a word"
+	case forgotten:
+		end.Status, end.Reason = run.Lost, "it is not known whether the run was started: the launcher ended without a word, and nobody has looked for longer than an hour, after which ECS forgets"
+	case len(a.Payload) > 0 && c.cfg.Now().Sub(a.FirstClaim) < launchFor:
+		return end, c.cfg.Now().Add(launchAgain)
+	default:
+		end.Status, end.Reason = run.LaunchFailed, fmt.Sprintf("the run was not started, though a launcher began to %d times", a.Claims)
+		if a.Answer != "" {
+			end.Reason += "; ECS's last answer: " + a.Answer
+		}
+	}
+	return end, time.Time{}
+}
+
+// givenUp ends a run whose invocation Lambda gave up.
+func (c *Collector) givenUp(ctx context.Context, record record) error {
+	if wake, ok := ledger.DecodeWake(record.RequestPayload); ok && wake.Wake != ledger.WakeStart {
+		// The watchdog will come back to it.
+		return nil
+	}
+	end := record.result()
+	if !run.ValidJob(end.Job) {
+		return c.reporter.Report(ctx, end)
+	}
+	raw := record.payload()
+	d := ledger.Delivery{Run: end.Run, Digest: payload.Digest(raw), Payload: raw, Cluster: end.Cluster}
+	ab := report.Abandonment{Key: ledger.KeyOf(end.Run), Delivery: d}
+	ab.End = func(a ledger.Attempt, forgotten bool) (result.Result, time.Time) {
+		if a.Refused != "" || a.Digest != d.Digest {
+			// What the launcher was refused with counts, and under another payload's
+			// identity this is not the end.
+			return c.unlaunched(a, forgotten)
+		}
+		switch {
+		case end.Method == run.MethodExec:
+		case forgotten:
+			end.Status = run.Lost
+		case end.Status == run.Lost && a.Cluster != "":
+			end.Status = run.LaunchFailed // ECS was asked, and has no task
+		}
+		end.Cluster = cmp.Or(a.Cluster, end.Cluster)
+		return end, time.Time{}
+	}
+	if end.Method == run.MethodExec {
+		// The executor that has claimed it is no more; nobody else may.
+		a, ok, err := c.ledger.Get(ctx, ab.Key)
+		if err == nil && ok && a.Holder == record.RequestContext.RequestID {
+			ab.Hold = &ledger.Hold{Attempt: a}
+		}
+	}
+	err := c.abandon(ctx, ab)
+	if away, ok := errors.AsType[ledger.Away](err); ok {
+		return c.reporter.Without(ctx, away, end)
+	}
+	return err
+}
+
+// abandon is step 6, by the collector.
+func (c *Collector) abandon(ctx context.Context, ab report.Abandonment) error {
+	ab.Find, ab.Limits = c.find, limits
+	out, err := c.reporter.Abandon(ctx, ab)
+	log := c.log.With("job", ab.Key.Job, "run_id", ab.Key.RunID)
+	switch {
+	case err != nil:
+		return err
+	case out.Refused != "":
+		log.InfoContext(ctx, "not given up", "because", string(out.Refused))
+	case out.Task != "":
+		log.InfoContext(ctx, "ECS has a task of the run", "task_arn", out.Task)
+	case !out.Again.IsZero():
+		log.InfoContext(ctx, "the run will be launched again", "at", out.Again)
+	}
+	return nil
+}
+
+// find asks ECS for the task of an attempt. A command in a live task has none, and
+// where no cluster is known nobody ever asked for one.
+func (c *Collector) find(ctx context.Context, a ledger.Attempt) (cluster, task string, err error) {
+	if a.Method == run.MethodExec || a.Cluster == "" || a.Other != "" {
+		return "", "", nil
+	}
+	calls, cancel := run.Reserve(ctx, publishTime)
+	defer cancel()
+	found, err := tasks.Find(calls, c.ecs, a.Cluster, c.cfg.StartedByPrefix+a.Job, a.Run())
+	if found == nil || err != nil {
+		return "", "", err
+	}
+	return found.Cluster, found.ARN, nil
+}
+
+// limits are those of the attempt's payload.
+func limits(a ledger.Attempt) ledger.Limits {
+	p, _, _ := payload.Decode(a.Payload)
+	return ledger.Limits{Start: p.StartLimit(), Timeout: p.TimeLimit()}
+}

@@ -1,0 +1,71 @@
+package report
+
+import (
+	"context"
+	"time"
+
+	"errand/pkg/ledger"
+	"errand/pkg/result"
+)
+
+// Abandonment is an attempt that nobody is to launch any more, unless ECS has a task
+// of it after all: step 6.
+type Abandonment struct {
+	Key      ledger.Key
+	Delivery ledger.Delivery // what is known of it, for one that nobody claimed
+	Hold     *ledger.Hold    // the launcher's, which is alone; nil for all others
+	// Find asks ECS for the attempt's task, "" if it has none. It is nil where there
+	// is no task to be found.
+	Find func(context.Context, ledger.Attempt) (cluster, task string, err error)
+	// Limits are the task's, if there is one.
+	Limits func(ledger.Attempt) ledger.Limits
+	// End is what people are told when there is no task. With a time it is not told
+	// but launched again then. ECS may have forgotten a task that there was.
+	End func(a ledger.Attempt, forgotten bool) (end result.Result, again time.Time)
+}
+
+// Outcome is what became of an Abandonment.
+type Outcome struct {
+	// Attempt is as it stands in the ledger.
+	Attempt ledger.Attempt
+	Refused ledger.Refusal // why it was not abandoned
+	Task    string         // that ECS has
+	Again   time.Time      // it will be launched again
+	End     result.Result  // else: what people were told
+}
+
+// Abandon ends an attempt that has no task.
+func (r *Reporter) Abandon(ctx context.Context, ab Abandonment) (Outcome, error) {
+	me := me(ctx)
+	a, refused, err := r.ledger.Abandon(ctx, me, ab.Key, ab.Delivery, ab.Hold)
+	if err != nil || refused != "" {
+		return Outcome{Attempt: a, Refused: refused}, err
+	}
+	out := Outcome{Attempt: a}
+	if a.Verdict == nil && ab.Find != nil {
+		cluster, task, err := ab.Find(ctx, a)
+		if err != nil {
+			return out, err
+		}
+		if task != "" {
+			_, err := r.ledger.Found(ctx, me, ab.Key, cluster, task, ab.Limits(a))
+			out.Task = task
+			return out, err
+		}
+	}
+	end, again := ab.End(a, ab.Find != nil && r.ledger.Forgotten(a))
+	if a.Verdict == nil && !again.IsZero() {
+		ok, err := r.ledger.DueAgain(ctx, me, ab.Key, again)
+		if ok {
+			out.Again = again
+		}
+		return out, err
+	}
+	a, ok, err := r.ledger.Decide(ctx, me, ab.Key, verdict(end))
+	if err != nil || !ok {
+		out.Refused = ledger.HasTask
+		return out, err
+	}
+	out.Attempt, out.End = a, standing(end, a)
+	return out, r.tell(ctx, me, a, end)
+}
