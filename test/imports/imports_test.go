@@ -58,6 +58,7 @@ var rooms = []room{
 	// AWS on one machine. Nothing that is deployed may import it.
 	{"pkg/localaws", stack},
 	{"pkg/localaws/*", stack},
+	{"pkg/ledger/ledgertest", append([]string{"pkg/ledger"}, stack...)},
 	{"cmd/*", append([]string{"pkg/localaws", "pkg/localaws/*"}, everything...)},
 	{"test/start/bare", everything},
 	{"test/start/clients", everything},
