@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"errand/pkg/localaws"
+	"errand/pkg/localstack"
 	"errand/pkg/payload"
 	"errand/pkg/result"
 	"errand/pkg/run"
@@ -44,20 +45,20 @@ func (w *world) try(ctx context.Context, file string, raw []byte) error {
 		p, _, err := payload.DecodeExec(raw)
 		command, names = p.Command, []string{p.Task, p.Cluster, p.Service}
 		if err == nil {
-			prepare = func(ctx context.Context) error { return w.live(ctx, p) }
+			prepare = func(ctx context.Context) error { return w.Live(ctx, p) }
 		}
 	} else {
 		p, _, err := payload.Decode(raw)
 		command, names = p.Command, []string{p.TaskDefinition, p.Cluster, p.Service}
 		if err == nil {
-			prepare = func(ctx context.Context) error { return w.standIn(ctx, p) }
+			prepare = func(ctx context.Context) error { return w.StandIn(ctx, p) }
 		}
 	}
-	region, account := place(names...)
+	region, account := localstack.Place(names...)
 	if err := w.start(ctx, "", region, account); err != nil {
 		return err
 	}
-	defer func() { _ = w.server.Close() }()
+	defer func() { _ = w.Server.Close() }()
 	w.screen.line("payload", file)
 	if len(command) > 0 {
 		w.screen.line("command", result.ShellJoin(command))
@@ -85,7 +86,7 @@ func (w *world) answer(ctx context.Context, function string, raw []byte) error {
 		w.screen.holdTasks()
 		defer w.screen.releaseTasks()
 	}
-	answer, err := w.invoke(ctx, function, raw)
+	answer, err := w.Invoke(ctx, function, raw)
 	if err != nil {
 		w.screen.text(w.screen.functionLog())
 		return err
@@ -100,11 +101,11 @@ func (w *world) await(ctx context.Context) ([]localaws.Message, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
-		if letters, err := w.server.AwaitDeadLetters(ctx, 1); err == nil {
+		if letters, err := w.Server.AwaitDeadLetters(ctx, 1); err == nil {
 			cancel(fmt.Errorf("the function %s gave up: %s\n%s", letters[0].Function, letters[0].Error, w.screen.functionLog()))
 		}
 	}()
-	messages, err := w.server.AwaitMessages(ctx, 2)
+	messages, err := w.Server.AwaitMessages(ctx, 2)
 	if err != nil {
 		return nil, fmt.Errorf("wait for the result: %w", context.Cause(ctx))
 	}
@@ -122,10 +123,10 @@ func (w *world) show(messages []localaws.Message) error {
 			color = green
 		}
 		switch m.TopicARN {
-		case w.topics.text:
+		case w.Topics.Text:
 			s.text("\n" + s.paint(bold, "The notification for people") + s.paint(dim, " (TEXT_TOPIC_ARN, e-mail)") + "\n\n")
 			s.text("Subject: " + s.paint(color, m.Subject) + "\n\n" + m.Body)
-		case w.topics.json:
+		case w.Topics.JSON:
 			s.text("\n" + s.paint(bold, "The notification for programs") + s.paint(dim, " (TOPIC_ARN)") + "\n\n")
 			s.text(pretty(m.Body) + "\n\nAttributes: " + attributes(m) + "\n")
 		}
