@@ -157,7 +157,7 @@ func TestUnansweredRunTaskIsLost(t *testing.T) {
 	lossy := httptest.NewServer(proxy)
 	t.Cleanup(lossy.Close)
 	w.Server.AddFunction(localaws.Function{
-		Name: "launcher", Bootstrap: w.bootstrap("launcher"), Timeout: 4 * time.Second, OnFailure: "collector",
+		Name: "launcher", Bootstrap: w.Bootstrap("launcher"), Timeout: 4 * time.Second, OnFailure: "collector",
 		Env: map[string]string{
 			"STARTED_BY_PREFIX": "errand/" + localstack.Name + "/", "TOPIC_ARN": w.Topics.JSON, "TEXT_TOPIC_ARN": w.Topics.Text,
 			"CLUSTER": w.ClusterARN, "TASK_DEFINITION": localstack.Definition, "SUBNETS": localstack.Subnet, "TABLE_NAME": localstack.Table, "AWS_ENDPOINT_URL_ECS": lossy.URL,

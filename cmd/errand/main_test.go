@@ -320,7 +320,7 @@ func TestLaunchGivenUp(t *testing.T) {
 			t.Parallel()
 			w := deployed(t)
 			f := localaws.Function{
-				Name: "launcher", Bootstrap: w.bootstrap("launcher"), OnFailure: "collector", Timeout: time.Second,
+				Name: "launcher", Bootstrap: w.Bootstrap("launcher"), OnFailure: "collector", Timeout: time.Second,
 				Env: map[string]string{
 					"STARTED_BY_PREFIX": "errand/local/", "TOPIC_ARN": w.Topics.JSON, "CLUSTER": localstack.Cluster, "TASK_DEFINITION": localstack.Definition, "SUBNETS": localstack.Subnet, "TABLE_NAME": localstack.Table,
 				},

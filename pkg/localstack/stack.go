@@ -64,7 +64,7 @@ type Stack struct {
 func Start(ctx context.Context, opts Options) (*Stack, error) {
 	s := &Stack{opts: opts}
 	for _, name := range functions {
-		if _, err := os.Stat(s.bootstrap(name)); err != nil {
+		if _, err := os.Stat(s.Bootstrap(name)); err != nil {
 			return nil, fmt.Errorf("find the built function %s: %w; build it with make", name, err)
 		}
 	}
@@ -113,14 +113,15 @@ func (s *Stack) deploy(ctx context.Context, pattern []byte) (err error) {
 	return err
 }
 
-func (s *Stack) bootstrap(function string) string {
+// Bootstrap is the built program of a function.
+func (s *Stack) Bootstrap(function string) string {
 	return filepath.Join(s.opts.Functions, function, "bootstrap")
 }
 
 // addFunctions sets the functions up as template.yaml does.
 func (s *Stack) addFunctions() {
 	add := func(f localaws.Function, own map[string]string) {
-		f.Bootstrap = s.bootstrap(f.Name)
+		f.Bootstrap = s.Bootstrap(f.Name)
 		f.Env = map[string]string{
 			"STARTED_BY_PREFIX": "errand/" + Name + "/", "TOPIC_ARN": s.Topics.JSON, "TEXT_TOPIC_ARN": s.Topics.Text, "TABLE_NAME": Table,
 		}
