@@ -12,6 +12,7 @@ import (
 
 	"errand/pkg/notify"
 	"errand/pkg/report"
+	"errand/pkg/run"
 	"errand/pkg/settings"
 )
 
@@ -38,6 +39,11 @@ func Run[S interface{ Topics() (json, text string) }](handler func(Parts[S]) any
 
 func load[S interface{ Topics() (json, text string) }](log *slog.Logger) (p Parts[S], err error) {
 	p.Log = log
+	clock, err := settings.Clock()
+	if err != nil {
+		return p, err
+	}
+	run.SetClock(clock)
 	if p.Settings, err = settings.Load[S](os.Environ()); err != nil {
 		return p, err
 	}
