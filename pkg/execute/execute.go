@@ -44,7 +44,7 @@ type Config struct {
 	Grace     time.Duration // 5 s, from Ctrl-C to TerminateSession
 	Drain     time.Duration // 10 s, from the end of the command to that of the channel
 	Channel   ssmchan.Options
-	// Now is the time; nil means time.Now.
+	// Now is the time; nil means run.Now.
 	Now func() time.Time
 }
 
@@ -204,7 +204,7 @@ func variables(p payload.Exec, r run.Run) []execwrap.Variable {
 // while no session can exist: ExecuteCommand runs the command at every call that
 // succeeds, and a 5xx may be one.
 func (x *Executor) open(ctx context.Context, p payload.Exec, command string) (target, types.Session, error) {
-	looks, cancel := context.WithTimeout(ctx, x.cfg.AgentTime)
+	looks, cancel := run.Timeout(ctx, x.cfg.AgentTime)
 	defer cancel()
 	var why error // of the try before
 	for backoff := x.cfg.Retry; ; backoff *= 2 {

@@ -41,9 +41,12 @@ type Options struct {
 	// Watch, if set, is told of everything that happens, in order. It must not
 	// call the server back.
 	Watch func(Occurrence)
+	// Clock, if set, is AWS's time, such as a run.Clock that runs faster than the
+	// real one. The functions are told of it in ERRAND_CLOCK.
+	Clock Clock
 	// RetryPace is the unit of Lambda's waits between the attempts of an
-	// asynchronous invocation: one pace before the second attempt, two before
-	// the third. Lambda's own is a minute, and so is the default.
+	// asynchronous invocation, in AWS's time: one pace before the second attempt,
+	// two before the third. Lambda's own is a minute, and so is the default.
 	RetryPace time.Duration
 }
 
@@ -89,7 +92,7 @@ func Start(opts Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("serve AWS on %s: %w", opts.Addr, err)
 	}
-	s := &Server{host: host.New(opts.Region, opts.Account, "http://"+listener.Addr().String(), opts.Watch)}
+	s := &Server{host: host.New(opts.Region, opts.Account, "http://"+listener.Addr().String(), opts.Watch, opts.Clock)}
 	s.wire(opts.RetryPace)
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
 	s.host.Go(func() { _ = s.http.Serve(listener) })

@@ -31,13 +31,13 @@ var rooms = []room{
 	// Single crafts, which know nothing of errand.
 	{"pkg/awsjson", nil},
 	{"pkg/awserr", nil},
-	{"pkg/settings", nil},
 	{"pkg/eventpattern", nil},
 	{"pkg/ssmchan", nil},
 	{"pkg/execwrap", nil},
 
 	// What is said of a run.
 	{"pkg/run", nil},
+	{"pkg/settings", []string{"pkg/run"}},
 	{"pkg/payload", []string{"pkg/run", "pkg/awsjson"}},
 	{"pkg/result", []string{"pkg/run"}},
 	{"pkg/taskevent", []string{"pkg/run"}},

@@ -48,6 +48,11 @@ func Run[S stack](handler func(Parts[S]) any) {
 
 func load[S stack](log *slog.Logger) (p Parts[S], err error) {
 	p.Log = log
+	clock, err := settings.Clock()
+	if err != nil {
+		return p, err
+	}
+	run.SetClock(clock)
 	if p.Settings, err = settings.Load[S](os.Environ()); err != nil {
 		return p, err
 	}

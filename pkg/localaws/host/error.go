@@ -46,8 +46,12 @@ func UnknownOperation(what string) *Error {
 	return BadRequest("UnknownOperationException", "the embedded AWS endpoint does not serve %s", what)
 }
 
-// asError makes AWS's error of any other.
+// asError makes AWS's error of any other. It closes the connection that an
+// answer is lost on.
 func asError(err error) *Error {
+	if errors.Is(err, errLost) {
+		panic(http.ErrAbortHandler)
+	}
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}

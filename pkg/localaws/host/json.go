@@ -77,10 +77,10 @@ func (h *Host) Answer(w http.ResponseWriter, r *http.Request, operations Operati
 	}
 	_, name, _ := strings.Cut(target, ".")
 	var answer []byte
-	err := h.Call(r.Context(), name)
-	if err == nil {
+	err := h.Call(r.Context(), name, func() (err error) {
 		answer, err = op(r.Context(), body)
-	}
+		return err
+	})
 	if err != nil {
 		WriteError(w, err)
 		return

@@ -98,7 +98,7 @@ func (f *function) enqueue(id string, payload []byte, onFailure string) {
 		close(tried)
 		attempts := 1
 		for out.failed && attempts <= *f.MaximumRetryAttempts {
-			if !host.Sleep(f.host.Context(), time.Duration(attempts)*f.service.retryPace) {
+			if !f.host.Sleep(f.host.Context(), time.Duration(attempts)*f.service.retryPace) {
 				return
 			}
 			// Lambda keeps the request id over the attempts.
@@ -138,7 +138,7 @@ func (f *function) giveUp(id string, payload []byte, out outcome, attempts int, 
 		ResponseContext responseContext `json:"responseContext"`
 		ResponsePayload json.RawMessage `json:"responsePayload"`
 	}{
-		"1.0", host.Stamp(),
+		"1.0", f.host.Stamp(),
 		requestContext{id, f.arn() + ":" + latest, "RetriesExhausted", attempts},
 		payload,
 		responseContext{http.StatusOK, latest, "Unhandled"},
@@ -186,3 +186,12 @@ func (f *function) remove(i *instance) {
 }
 
 func (f *function) arn() string { return f.host.ARN("lambda", "function:"+f.Name) }
+
+// limit is how long an invocation may really take.
+func (f *function) limit() time.Duration {
+	limit := f.host.Real(f.Timeout)
+	if limit < f.Timeout {
+		limit = max(limit, minLimit)
+	}
+	return limit
+}

@@ -27,6 +27,7 @@ type Service struct {
 
 	mu        sync.Mutex
 	functions map[string]*function
+	kill      func(function string) (after time.Duration, kill bool) // may be nil
 }
 
 // New makes the service, without functions. retryPace is the unit of the waits

@@ -63,7 +63,7 @@ func (n *Service) publish(form url.Values) (any, error) {
 			}
 		}
 		if s.wants(m, body) {
-			due = append(due, newDelivery(s, id, m, body))
+			due = append(due, n.newDelivery(s, id, m, body))
 		}
 	}
 	n.mu.Unlock()
