@@ -102,10 +102,7 @@ const (
 // bear one. An error means that nobody was told, or that nothing was done, which its
 // type says.
 func (x *Executor) Handle(ctx context.Context, raw json.RawMessage) (Answer, error) {
-	d := ledger.Delivery{Once: true, Holder: report.RequestID(ctx), Until: x.cfg.Now().Add(time.Minute)}
-	if deadline, ok := run.Deadline(ctx); ok {
-		d.Until = deadline
-	}
+	d := ledger.Delivery{Once: true, Holder: report.RequestID(ctx), Until: x.ledger.Until(ctx)}
 	if wake, ok := ledger.DecodeWake(raw); ok && wake.Wake == ledger.WakeStart {
 		raw, d.Person = wake.Payload, wake.By
 	}
