@@ -18,10 +18,10 @@ func TestImports(t *testing.T) {
 	want := map[string][]string{
 		"eventpattern": nil,
 		"localaws": {
-			"localaws/ecs", "localaws/events", "localaws/host", "localaws/lambda", "localaws/logs",
+			"localaws/dynamodb", "localaws/ecs", "localaws/events", "localaws/host", "localaws/lambda", "localaws/logs",
 			"localaws/session", "localaws/sns",
 		},
-		"localaws/dynamodb":  nil,
+		"localaws/dynamodb":  {"localaws/host"},
 		"localaws/ecs":       {"awsjson", "localaws/host"},
 		"localaws/events":    {"eventpattern", "localaws/host"},
 		"localaws/host":      {"awsjson"},

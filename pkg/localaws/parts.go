@@ -159,3 +159,14 @@ func (s *Server) Sessions() []Session { return s.sessions.Sessions() }
 // AddKey makes a KMS key and returns its ARN, which the
 // executeCommandConfiguration of a cluster may have.
 func (s *Server) AddKey() string { return s.sessions.AddKey() }
+
+// LagIndexes makes every DynamoDB index show its table as it was n writes ago.
+func (s *Server) LagIndexes(n int) { s.dynamodb.LagIndexes(n) }
+
+// LimitBatches makes BatchGetItem leave all but the first n keys of a request
+// unprocessed; 0 ends that.
+func (s *Server) LimitBatches(n int) { s.dynamodb.LimitBatches(n) }
+
+// ExpireItems deletes the items of all DynamoDB tables whose time to live is
+// over at the time, and says how many. Nothing else deletes them.
+func (s *Server) ExpireItems(now time.Time) int { return s.dynamodb.ExpireItems(now) }

@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
+	"errand/pkg/localaws/dynamodb"
 	"errand/pkg/localaws/ecs"
 	"errand/pkg/localaws/events"
 	"errand/pkg/localaws/host"
@@ -62,6 +63,7 @@ type Server struct {
 	ecs      *ecs.Service
 	sessions *session.Service
 	sns      *sns.Service
+	dynamodb *dynamodb.Service
 
 	// How the services are reached: AWS JSON has a target, REST the beginning
 	// of a path, and the query protocol nothing but its form.
@@ -107,8 +109,9 @@ func (s *Server) wire(retryPace time.Duration) {
 	s.ecs = ecs.New(s.host, s.logs, s.events)
 	s.sessions = session.New(s.host, s.ecs)
 	s.sns = sns.New(s.host)
+	s.dynamodb = dynamodb.New(s.host)
 
-	s.targets = host.Merge(s.logs.Operations(), s.events.Operations(), s.ecs.Operations(), s.sessions.Operations())
+	s.targets = host.Merge(s.logs.Operations(), s.events.Operations(), s.ecs.Operations(), s.sessions.Operations(), s.dynamodb.Operations())
 	s.paths = map[string]host.Handler{
 		lambda.Path:         s.lambda.Serve,
 		session.ChannelPath: s.sessions.ServeChannel,

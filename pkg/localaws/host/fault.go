@@ -38,7 +38,7 @@ func (f *Fault) err() error {
 	if status == 0 {
 		status = http.StatusBadRequest
 	}
-	return &Error{status, f.Code, f.Message, f.Members}
+	return &Error{Status: status, Code: f.Code, Message: f.Message, Members: f.Members}
 }
 
 // errLost stands for an answer that never comes.
