@@ -21,8 +21,13 @@ import (
 
 type tryCommand struct {
 	stackFlags
-	File string `arg:"" help:"The payload, as a schedule, an event or a client sends it."`
+	File          string  `arg:"" help:"The payload, as a schedule, an event or a client sends it."`
+	Clock         float64 `placeholder:"N" help:"How many times as fast as here time passes on AWS. (default: 1, or 60 where time limits or a lost event are shown)"`
+	LoseStopEvent bool    `help:"Lose the event of the task's end, as a disabled rule does: the watchdog has to find out."`
 }
+
+// fast is the clock where minutes would have to be waited for.
+const fast = 60
 
 // Run starts the run that the payload asks for, waits for its result and prints
 // it.
@@ -32,6 +37,11 @@ func (c *tryCommand) Run(ctx context.Context, out io.Writer) error {
 		return fmt.Errorf("read the payload: %w", err)
 	}
 	w := c.world(out)
+	w.speed = c.Clock
+	if p, _, _ := payload.Decode(raw); w.speed == 0 && (c.LoseStopEvent || p.Timeout != "" || p.StartTimeout != "") {
+		w.speed = fast
+	}
+	w.lose = c.LoseStopEvent
 	return w.try(ctx, c.File, scheduled(raw, time.Now()))
 }
 
@@ -59,6 +69,18 @@ func (w *world) try(ctx context.Context, file string, raw []byte) error {
 		return err
 	}
 	defer func() { _ = w.Server.Close() }()
+	if w.speed > 1 {
+		w.screen.line("clock", fmt.Sprintf("time on AWS passes %g times as fast as here", w.speed))
+	}
+	if w.lose {
+		w.screen.line("event", "the one of the task's end will be lost; the watchdog has to find out")
+		w.Server.DecideEvents(func(rule string, _ json.RawMessage) []time.Duration {
+			if rule == "task-stopped" {
+				return nil
+			}
+			return []time.Duration{0}
+		})
+	}
 	w.screen.line("payload", file)
 	if len(command) > 0 {
 		w.screen.line("command", result.ShellJoin(command))

@@ -106,6 +106,9 @@ func (s *Stack) deploy(ctx context.Context, pattern []byte) (err error) {
 			return err
 		}
 	}
+	if _, err := s.Server.AddTicker("watchdog", time.Minute, "watchdog", []byte(`{}`)); err != nil {
+		return err
+	}
 	if _, err := cloudwatchlogs.NewFromConfig(s.Config).CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String(LogGroup)}); err != nil {
 		return err
 	}
