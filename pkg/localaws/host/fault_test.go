@@ -105,7 +105,7 @@ func TestLostAnswerOfRest(t *testing.T) {
 // fixed is a clock that stands still and is twelve times as fast.
 type fixed struct{ now time.Time }
 
-func (f fixed) Now() time.Time                     { return f.now }
+func (f fixed) Now() time.Time                   { return f.now }
 func (fixed) Real(d time.Duration) time.Duration { return d / 12 }
 func (fixed) String() string                     { return "twelve" }
 
@@ -121,7 +121,7 @@ func TestClock(t *testing.T) {
 	if h.Now() != now || h.Stamp() != "2026-11-20T05:00:00.005Z" || h.Real(time.Hour) != 5*time.Minute || h.Clock() != "twelve" {
 		t.Errorf("got %s, %s, %s, %s", h.Now(), h.Stamp(), h.Real(time.Hour), h.Clock())
 	}
-	if real := host.New("eu-west-1", "123456789012", "", nil, nil); real.Clock() != "" || real.Real(time.Hour) != time.Hour {
-		t.Errorf("without a clock, the functions are told %q and an hour is %s", real.Clock(), real.Real(time.Hour))
+	if plain := host.New("eu-west-1", "123456789012", "", nil, nil); plain.Clock() != "" || plain.Real(time.Hour) != time.Hour {
+		t.Errorf("without a clock, the functions are told %q and an hour is %s", plain.Clock(), plain.Real(time.Hour))
 	}
 }
