@@ -36,7 +36,8 @@ func TestClock(t *testing.T) {
 			"", "ERRAND_CLOCK is for the embedded endpoint alone: AWS_ENDPOINT_URL_SNS is not the URL of a loopback address; take the variable away",
 		},
 		{
-			"ignored", []string{clock, ours, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=True"},
+			"ignored",
+			[]string{clock, ours, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=True"},
 			"", "ERRAND_CLOCK is for the embedded endpoint alone: AWS_IGNORE_CONFIGURED_ENDPOINT_URLS is true; take the variable away",
 		},
 		{"no clock", []string{"ERRAND_CLOCK=fast", ours}, "", "ERRAND_CLOCK: a clock must be of the form FACTOR@EPOCH, such as 60@1767225600000"},

@@ -159,7 +159,11 @@ func (i *instance) invoke(inv *invocation) outcome {
 			taken, kill = nil, i.f.killer()
 		case <-kill:
 			kill = nil
-			i.stop()
+			select {
+			case <-inv.done: // just before
+			default:
+				i.stop()
+			}
 		case <-inv.done:
 			return inv.outcome
 		case <-i.exited:
