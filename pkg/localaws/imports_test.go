@@ -19,7 +19,7 @@ func TestImports(t *testing.T) {
 		"eventpattern": nil,
 		"localaws": {
 			"localaws/dynamodb", "localaws/ecs", "localaws/events", "localaws/host", "localaws/lambda", "localaws/logs",
-			"localaws/session", "localaws/sns",
+			"localaws/session", "localaws/sns", "localaws/sqs",
 		},
 		"localaws/dynamodb":  {"localaws/host"},
 		"localaws/ecs":       {"awsjson", "localaws/host"},
@@ -30,6 +30,7 @@ func TestImports(t *testing.T) {
 		"localaws/logs":      {"localaws/host"},
 		"localaws/session":   {"localaws/ecs", "localaws/host", "ssmchan"},
 		"localaws/sns":       {"eventpattern", "localaws/host"},
+		"localaws/sqs":       {"localaws/host"},
 	}
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "./...", "../eventpattern").Output()
 	if err != nil {

@@ -80,6 +80,10 @@ func (s *Server) AwaitDeadLetters(ctx context.Context, n int) ([]DeadLetter, err
 	return s.lambda.AwaitDeadLetters(ctx, n)
 }
 
+// AddQueue makes an SQS queue, unless there is one of that name, and returns its
+// URL and ARN, which may be the DeadLetterQueue of functions.
+func (s *Server) AddQueue(name string) (url, arn string, err error) { return s.sqs.Add(name) }
+
 // AddRule adds a rule, or replaces the one of that name. Its function must be
 // known.
 func (s *Server) AddRule(r Rule) error { return s.events.Add(r) }

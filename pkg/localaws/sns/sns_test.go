@@ -119,7 +119,7 @@ func TestPublishIsRecorded(t *testing.T) {
 			t.Fatalf("got %+v, %v", out, err)
 		}
 	}
-	want := localaws.Message{TopicARN: arn, Subject: "FAILED report: exit code 3", Body: "one & <two>", Attributes: map[string]localaws.Attribute{"job": {"String", "report"}}}
+	want := localaws.Message{TopicARN: arn, Subject: "FAILED report: exit code 3", Body: "one & <two>", Attributes: map[string]localaws.Attribute{"job": {Type: "String", Value: "report"}}}
 	if got := <-waiting; len(got) != 2 || !reflect.DeepEqual(got[0], want) {
 		t.Errorf("got %+v, want the first to be %+v", got, want)
 	}
