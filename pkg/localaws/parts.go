@@ -125,6 +125,16 @@ func (s *Server) Sessions() []Session { return s.sessions.Sessions() }
 // executeCommandConfiguration of a cluster may have.
 func (s *Server) AddKey() string { return s.sessions.AddKey() }
 
+// AddStack makes a CloudFormation stack with the outputs, or updates the one of
+// that name.
+func (s *Server) AddStack(name string, outputs map[string]string) { s.stacks.Add(name, outputs) }
+
+// ConfirmSubscription confirms the subscription of an e-mail address, as its
+// owner does with the link in SNS's mail.
+func (s *Server) ConfirmSubscription(topicARN, endpoint string) error {
+	return s.sns.Confirm(topicARN, endpoint)
+}
+
 // LagIndexes makes every DynamoDB index show its table as it was n writes ago.
 func (s *Server) LagIndexes(n int) { s.dynamodb.LagIndexes(n) }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
+	"errand/pkg/localaws/cloudformation"
 	"errand/pkg/localaws/dynamodb"
 	"errand/pkg/localaws/ecs"
 	"errand/pkg/localaws/events"
@@ -63,9 +64,10 @@ type Server struct {
 	sns      *sns.Service
 	dynamodb *dynamodb.Service
 	sqs      *sqs.Service
+	stacks   *cloudformation.Service
 
 	// How the services are reached: AWS JSON has a target, REST the beginning
-	// of a path, and the query protocol nothing but its form.
+	// of a path, and the query protocol a form, which has the API's version.
 	targets host.Operations
 	paths   map[string]host.Handler
 	forms   host.Handler
@@ -110,6 +112,7 @@ func (s *Server) wire(retryPace time.Duration) {
 	s.sessions = session.New(s.host, s.ecs)
 	s.sns = sns.New(s.host)
 	s.dynamodb = dynamodb.New(s.host)
+	s.stacks = cloudformation.New(s.host)
 
 	s.targets = host.Merge(s.logs.Operations(), s.events.Operations(), s.ecs.Operations(), s.sessions.Operations(),
 		s.dynamodb.Operations(), s.sqs.Operations())
@@ -117,7 +120,7 @@ func (s *Server) wire(retryPace time.Duration) {
 		lambda.Path:         s.lambda.Serve,
 		session.ChannelPath: s.sessions.ServeChannel,
 	}
-	s.forms = s.host.Forms(s.sns.Query())
+	s.forms = s.host.Forms(s.sns.Query(), s.stacks.Query())
 }
 
 // loopback refuses an address that other machines could reach: whoever reaches

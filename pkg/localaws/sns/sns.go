@@ -40,6 +40,7 @@ func (n *Service) Query() host.Query {
 		"Subscribe":                 n.subscribe,
 		"Unsubscribe":               n.unsubscribe,
 		"ListSubscriptionsByTopic":  n.listSubscriptions,
+		"GetSubscriptionAttributes": n.getSubscriptionAttributes,
 		"SetSubscriptionAttributes": n.setSubscriptionAttribute,
 		"Publish":                   n.publish,
 	}}
