@@ -21,11 +21,10 @@ import (
 )
 
 // Parts is what a function is made of, S being its settings.
-type Parts[S any] struct {
+type Parts[S stack] struct {
 	Settings S
 	AWS      aws.Config
 	Ledger   *ledger.Ledger
-	Reporter *report.Reporter
 	Metrics  *metric.Writer
 	Log      *slog.Logger
 }
@@ -64,7 +63,12 @@ func load[S stack](log *slog.Logger) (p Parts[S], err error) {
 	p.Ledger = ledger.New(dynamodb.NewFromConfig(p.AWS), ledger.Config{
 		Table: common.TableName, History: time.Duration(common.HistoryDays) * 24 * time.Hour,
 	})
-	publisher := notify.New(sns.NewFromConfig(p.AWS), common.TopicARN, common.TextTopicARN)
-	p.Reporter = report.New(p.Ledger, publisher, p.Metrics, log)
 	return p, nil
+}
+
+// Reporter is for the functions that may publish, which the watchdog may not.
+func (p Parts[S]) Reporter() *report.Reporter {
+	common := p.Settings.Stack()
+	publisher := notify.New(sns.NewFromConfig(p.AWS), common.TopicARN, common.TextTopicARN)
+	return report.New(p.Ledger, publisher, p.Metrics, p.Log)
 }
