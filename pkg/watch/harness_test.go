@@ -173,7 +173,7 @@ func (b *buffer) take() string {
 }
 
 // stage is a watchdog with a table, functions that note how they are woken, and a
-// time that can be set forward.
+// time that is set forward.
 type stage struct {
 	t         *testing.T
 	table     *dynamodb.Service
@@ -186,14 +186,17 @@ type stage struct {
 	cfg       watch.Config
 	metrics   buffer
 	log       buffer
-	ahead     atomic.Int64
+	// The time stands still at began, and so much ahead of it; it runs if began is zero.
+	began time.Time
+	ahead atomic.Int64
 }
 
 func newStage(t *testing.T, e watch.ECS) *stage {
 	t.Helper()
 	s := &stage{
 		t: t, table: dynamodb.New(), functions: &functions{}, ecs: e, sns: topics{},
-		cfg: watch.Config{Launcher: "launcher", Collector: "collector", LaunchRate: 1000, StopRate: 1000},
+		began: time.Now().Truncate(time.Millisecond),
+		cfg:   watch.Config{Launcher: "launcher", Collector: "collector", LaunchRate: 1000, StopRate: 1000},
 	}
 	s.client, s.lambda = sdk.NewFromConfig(config(s.table)), lambda.NewFromConfig(config(s.functions))
 	if _, err := s.client.CreateTable(t.Context(), ledger.Table("ledger")); err != nil {
@@ -206,7 +209,12 @@ func newStage(t *testing.T, e watch.ECS) *stage {
 	return s
 }
 
-func (s *stage) now() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
+func (s *stage) now() time.Time {
+	if s.began.IsZero() {
+		return time.Now()
+	}
+	return s.began.Add(time.Duration(s.ahead.Load()))
+}
 
 func (s *stage) forward(d time.Duration) { s.ahead.Add(int64(d)) }
 
@@ -292,7 +300,7 @@ func (s *stage) get(id string) ledger.Attempt {
 // dueIn is when a run is due, from now.
 func (s *stage) dueIn(id string) time.Duration {
 	s.t.Helper()
-	return s.get(id).Due.Sub(s.now()).Round(30 * time.Second)
+	return s.get(id).Due.Sub(s.now())
 }
 
 // woken checks which functions were woken with what, in any order.

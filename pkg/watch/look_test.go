@@ -64,9 +64,9 @@ func TestDecide(t *testing.T) {
 		{"stopped, with a verdict", verdict, shown("STOPPED", "STOPPED", time.Minute), 5 * time.Minute, decision{act: tell}},
 		{"a verdict while it runs", verdict, shown("RUNNING", "RUNNING", time.Minute), 5 * time.Minute, decision{act: wake, wake: "abandon"}},
 		{"a verdict and no task", verdict, nil, 5 * time.Minute, decision{act: wake, wake: "abandon"}},
-		{"not shown yet", nil, nil, 9 * time.Minute, decision{next: after(10 * time.Minute)}},
+		{"not shown yet", nil, nil, 9 * time.Minute, decision{next: after(9*time.Minute + soon)}},
 		{"forgotten", nil, nil, 10 * time.Minute, decision{act: wake, wake: "missing"}},
-		{"stopping", timeout, shown("DEPROVISIONING", "STOPPED", time.Minute), 5 * time.Hour, decision{next: after(5*time.Hour + time.Minute)}},
+		{"stopping", timeout, shown("DEPROVISIONING", "STOPPED", time.Minute), 5 * time.Hour, decision{next: after(5*time.Hour + soon)}},
 		{"first look", nil, shown("RUNNING", "RUNNING", time.Minute), 5 * time.Minute, decision{next: after(10 * time.Minute)}},
 		{"an early look", nil, shown("RUNNING", "RUNNING", time.Minute), 2 * time.Minute, decision{next: after(7 * time.Minute)}},
 		{"second look", nil, shown("RUNNING", "RUNNING", time.Minute), 10 * time.Minute, decision{next: after(20 * time.Minute)}},
@@ -84,8 +84,10 @@ func TestDecide(t *testing.T) {
 		{"timed out after a late start", because("start"), shown("RUNNING", "RUNNING", 31*time.Minute), 3 * time.Hour, decision{act: stop, why: "timeout", reason: ended}},
 		{"a person's stop", because("person"), shown("RUNNING", "RUNNING", time.Minute), 5 * time.Minute, decision{act: stop, reason: "errand: stopped by anna: wrong data"}},
 		{"a person's stop after the timeout", because("person"), shown("RUNNING", "RUNNING", time.Minute), 3 * time.Hour, decision{act: stop, reason: "errand: stopped by anna: wrong data"}},
-		{"a person's stop of a long name", func(a *ledger.Attempt) { a.StopFor, a.StopBy = "person", strings.Repeat("ä", 200) }, shown("RUNNING", "RUNNING", time.Minute), time.Minute,
-			decision{act: stop, reason: "errand: stopped by " + strings.Repeat("ä", 116) + "…"}},
+		{
+			"a person's stop of a long name", func(a *ledger.Attempt) { a.StopFor, a.StopBy = "person", strings.Repeat("ä", 200) }, shown("RUNNING", "RUNNING", time.Minute), time.Minute,
+			decision{act: stop, reason: "errand: stopped by " + strings.Repeat("ä", 116) + "…"},
+		},
 		{"no start limit", func(a *ledger.Attempt) { a.StartBy, a.FirstClaim = time.Time{}, launched }, shown("PENDING", "RUNNING", never), time.Hour, decision{next: after(90 * time.Minute)}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
