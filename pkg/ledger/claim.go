@@ -138,7 +138,7 @@ func (l *Ledger) NoRoom(ctx context.Context, h Hold, burned bool, answer string,
 	if burned {
 		u.set("try", number(h.Try+1))
 	}
-	_, ok, err := l.write(ctx, "put off "+h.Key.String(), h.Key, u)
+	_, ok, err := l.write(ctx, "put off "+h.String(), h.Key, u)
 	return ok, err
 }
 
@@ -159,7 +159,7 @@ func (l *Ledger) Note(ctx context.Context, h Hold, refused run.Status, answer st
 	if len(u.sets) == 0 {
 		return nil
 	}
-	_, _, err := l.write(ctx, "note ECS's answer for "+h.Key.String(), h.Key, u)
+	_, _, err := l.write(ctx, "note ECS's answer for "+h.String(), h.Key, u)
 	return err
 }
 

@@ -53,7 +53,7 @@ func TestConclude(t *testing.T) {
 		return concluded{Attempt: a}
 	}
 	takes := plus(lease, M{"verdict": failed, "state": "LAUNCHED", "task": task})
-	for_ := func(why string) func(*ledger.End) { return func(e *ledger.End) { e.StopFor = why } }
+	because := func(why string) func(*ledger.End) { return func(e *ledger.End) { e.StopFor = why } }
 	stopping := with(launchedI, M{"stopFor": "timeout", "stopAt": T - 9})
 	stoppingA := launchedA(func(a *ledger.Attempt) { a.StopFor, a.StopAt = "timeout", at(T-9) })
 	succeeded := M{"status": "SUCCEEDED", "reason": "", "ended": T - 6}
@@ -103,12 +103,12 @@ func TestConclude(t *testing.T) {
 			changes: plus(lease, M{"verdict": failed, "state": "LAUNCHED"}),
 		},
 		{
-			name: "stopped, and it was known why", stands: stopping, do: conclude(for_("timeout")),
+			name: "stopped, and it was known why", stands: stopping, do: conclude(because("timeout")),
 			answer: ended(stoppingA), changes: takes,
 		},
 		{name: "stopped, and it was not known why", stands: stopping, do: conclude(nil), answer: concluded{stoppingA, ledger.Stopping}},
-		{name: "stopped for another reason", stands: stopping, do: conclude(for_("start")), answer: concluded{stoppingA, ledger.Stopping}},
-		{name: "not stopped after all", stands: launchedI, do: conclude(for_("timeout")), answer: concluded{launchedA(nil), ledger.Stopping}},
+		{name: "stopped for another reason", stands: stopping, do: conclude(because("start")), answer: concluded{stoppingA, ledger.Stopping}},
+		{name: "not stopped after all", stands: launchedI, do: conclude(because("timeout")), answer: concluded{launchedA(nil), ledger.Stopping}},
 		{name: "reported", stands: reported, do: conclude(nil), answer: concluded{reportedA(), ledger.Reported}},
 		{name: "a live reporter", stands: with(launchedI, another), do: conclude(nil), answer: concluded{anotherA(launchedA(nil)), ledger.Held}},
 		{

@@ -116,7 +116,7 @@ func jobEntry(name string) Key { return Key{Job: name} }
 func jobUpdate(a Attempt, order time.Time, condition string) *update {
 	u := on(condition)
 	v := a.Verdict
-	mark := item{"runId": text(a.RunID), "attempt": number(a.Key.Attempt), "status": text(string(v.Status)), "at": instant(v.Ended)}
+	mark := item{"runId": text(a.RunID), "attempt": number(a.Attempt), "status": text(string(v.Status)), "at": instant(v.Ended)}
 	u.once("v", number(form)).set("job", text(allJobs)).set("at", instant(order)).set("lastAt", instant(order)).
 		set("lastRun", text(a.RunID)).set("lastMark", text(markOf(a))).set("status", text(string(v.Status)))
 	u.names["#marks"] = "marks"
