@@ -12,5 +12,8 @@ for _ in {1..300}; do
 	kill -0 "$moto"
 	sleep 0.1
 done
-out=$(DYNAMODB_ENDPOINT=http://127.0.0.1:$port DYNAMODB_IS_MOTO=1 go test -count=1 -v -run '^TestContract$/^endpoint$' ./pkg/localaws/dynamodb) || { echo "$out"; exit 1; }
+export DYNAMODB_ENDPOINT=http://127.0.0.1:$port DYNAMODB_IS_MOTO=1
+out=$(go test -count=1 -v -run '^TestContract$/^endpoint$' ./pkg/localaws/dynamodb) || { echo "$out"; exit 1; }
 echo "moto: $(grep -c -- '--- PASS: .*/endpoint/.*/' <<<"$out") cases as the embedded table, $(grep -c -- '--- SKIP: .*/endpoint/.*/' <<<"$out") known otherwise"
+out=$(go test -count=1 -v -run '/^endpoint$' -skip '^TestModel' ./pkg/ledger) || { echo "$out"; exit 1; }
+echo "moto: $(grep -c -- '--- PASS: .*/endpoint/' <<<"$out") steps of the ledger"

@@ -54,7 +54,8 @@ func Denied(err error) bool {
 // Throttled says whether AWS answered that there were too many calls.
 func Throttled(err error) bool {
 	switch Code(err) {
-	case "ThrottlingException", "Throttling", "Throttled", "TooManyRequestsException", "RequestLimitExceeded", "KMSThrottling", "KMSThrottlingException":
+	case "ThrottlingException", "Throttling", "Throttled", "TooManyRequestsException", "RequestLimitExceeded", "KMSThrottling", "KMSThrottlingException",
+		"ProvisionedThroughputExceededException": // of DynamoDB, which says so of a table on demand, too
 		return true
 	}
 	return false

@@ -44,7 +44,7 @@ type Hold struct {
 // Claim is step 1: nobody asks ECS for the run's task, or runs its command, without
 // it. If it is not taken, the attempt that stands there says why.
 func (l *Ledger) Claim(ctx context.Context, d Delivery) (Hold, bool, error) {
-	now := l.cfg.Now()
+	now := l.Now()
 	condition := "attribute_not_exists(#pk)"
 	if !d.Once {
 		same := "#digest = :digest"
@@ -56,7 +56,7 @@ func (l *Ledger) Claim(ctx context.Context, d Delivery) (Hold, bool, error) {
 			" AND (attribute_not_exists(#reporter) OR #reportUntil < :now)" +
 			" AND (attribute_not_exists(#launchUntil) OR #launchUntil <= :mine) AND (" + same + "))"
 	}
-	until := d.Until.Add(grace)
+	until := exact(d.Until.Add(grace))
 	u := on(condition)
 	if !d.Once {
 		u.value("due", text(string(Due))).value("claimed", text(string(Claimed))).value("old", instant(now.Add(-takeOver))).
@@ -76,7 +76,7 @@ func (l *Ledger) Claim(ctx context.Context, d Delivery) (Hold, bool, error) {
 	if len(found) == 0 {
 		// It was new.
 		h := Hold{Alone: true, Attempt: Attempt{
-			Key: d.key(), Version: form, State: Claimed, Method: d.Run.Method, FirstClaim: now, ScheduledTime: d.Run.ScheduledTime,
+			Key: d.key(), Version: form, State: Claimed, Method: d.Run.Method, FirstClaim: now, ScheduledTime: exact(d.Run.ScheduledTime),
 			Schedule: d.Schedule, Digest: d.Digest, Cluster: d.Cluster, Claims: 1, LaunchUntil: until, Person: d.Person, Holder: d.Holder, Due: until.Add(settle),
 		}}
 		if len(d.Payload) <= maxPayload {
@@ -138,7 +138,7 @@ func (l *Ledger) NoRoom(ctx context.Context, h Hold, burned bool, answer string,
 	if burned {
 		u.set("try", number(h.Try+1))
 	}
-	_, ok, err := l.write(ctx, "put off "+h.Key.String(), h.Key, u)
+	_, ok, err := l.write(ctx, "put off "+h.String(), h.Key, u)
 	return ok, err
 }
 
@@ -159,7 +159,7 @@ func (l *Ledger) Note(ctx context.Context, h Hold, refused run.Status, answer st
 	if len(u.sets) == 0 {
 		return nil
 	}
-	_, _, err := l.write(ctx, "note ECS's answer for "+h.Key.String(), h.Key, u)
+	_, _, err := l.write(ctx, "note ECS's answer for "+h.String(), h.Key, u)
 	return err
 }
 
@@ -176,8 +176,8 @@ const firstLook = 5 * time.Minute
 // Launched is step 3: the attempt has its task. It is not taken if the attempt has
 // another one, which the attempt that is returned tells, or was reported.
 func (l *Ledger) Launched(ctx context.Context, key Key, cluster, task string, limits Limits) (Attempt, bool, error) {
-	u := on("attribute_not_exists(#reported) AND (attribute_not_exists(#task) OR #task = :task)").value("task", text(task))
-	l.launched(u, cluster, task, limits)
+	u := known("attribute_not_exists(#reported) AND (attribute_not_exists(#task) OR #task = :task)").value("task", text(task))
+	l.launched(u, key, cluster, task, limits)
 	found, ok, err := l.write(ctx, "note the task of "+key.String(), key, u)
 	if err != nil {
 		return Attempt{}, false, err
@@ -186,10 +186,10 @@ func (l *Ledger) Launched(ctx context.Context, key Key, cluster, task string, li
 	return a, ok, err
 }
 
-func (l *Ledger) launched(u *update, cluster, task string, limits Limits) {
-	now := l.cfg.Now()
+func (l *Ledger) launched(u *update, key Key, cluster, task string, limits Limits) {
+	now := l.Now()
 	look := now.Add(min(firstLook, limits.Start))
-	u.set("state", text(string(Launched))).set("task", text(task)).set("cluster", optional(cluster)).
+	u.set("state", text(string(Launched))).set("task", text(task)).set("cluster", optional(cluster)).set("open", text(key.shard())).
 		set("startTimeout", number(int(limits.Start/time.Second))).once("startBy", instant(now.Add(limits.Start)))
 	if limits.Timeout > 0 {
 		u.set("timeout", number(int(limits.Timeout/time.Second)))

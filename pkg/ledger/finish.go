@@ -34,7 +34,7 @@ const free = "(attribute_not_exists(#reporter) OR #reporter = :me OR #reportUnti
 // lease makes the reporter the holder.
 func (l *Ledger) lease(u *update, r Reporter) {
 	until := r.Until.Add(grace)
-	u.value("me", text(r.ID)).value("now", instant(l.cfg.Now())).
+	u.value("me", text(r.ID)).value("now", instant(l.Now())).
 		set("reporter", text(r.ID)).set("reportUntil", instant(until)).set("due", instant(until.Add(grace))).add("reports", number(1))
 }
 
@@ -62,14 +62,14 @@ func (l *Ledger) Conclude(ctx context.Context, r Reporter, e End) (Attempt, Refu
 	} else {
 		condition += " AND #stopFor = :stopFor"
 	}
-	u := on(condition)
+	u := known(condition)
 	if e.Task != "" {
 		u.value("task", text(e.Task))
 	}
 	if e.StopFor != "" {
 		u.value("stopFor", text(e.StopFor))
 	}
-	l.begin(u, key, Delivery{Run: e.Run, Digest: e.Digest, Cluster: e.Cluster}, l.cfg.Now())
+	l.begin(u, key, Delivery{Run: e.Run, Digest: e.Digest, Cluster: e.Cluster}, l.Now())
 	l.lease(u, r)
 	u.set("state", text(string(Launched))).once("task", optional(e.Task)).once("verdict", e.Verdict.attribute()).set("open", text(key.shard()))
 	found, ok, err := l.write(ctx, "conclude "+key.String(), key, u)
@@ -92,14 +92,14 @@ func (l *Ledger) Conclude(ctx context.Context, r Reporter, e End) (Attempt, Refu
 }
 
 func (l *Ledger) heldByOther(a Attempt, r Reporter) bool {
-	return a.Reporter != "" && a.Reporter != r.ID && !a.ReportUntil.Before(l.cfg.Now())
+	return a.Reporter != "" && a.Reporter != r.ID && !a.ReportUntil.Before(l.Now())
 }
 
 // Abandon is the first part of step 6: no later claim can launch the attempt. Only
 // then is ECS asked for a task of it. With hold it is the launcher's own, which has
 // to be alone. Other is put as an attempt that nobody has ever claimed.
 func (l *Ledger) Abandon(ctx context.Context, r Reporter, key Key, d Delivery, hold *Hold) (Attempt, Refusal, error) {
-	now := l.cfg.Now()
+	now := l.Now()
 	condition := "attribute_not_exists(#reported) AND attribute_not_exists(#task) AND " + free
 	var u *update
 	if hold != nil {
@@ -136,7 +136,7 @@ func (l *Ledger) Abandon(ctx context.Context, r Reporter, key Key, d Delivery, h
 // Forgotten says whether ECS may have forgotten the abandoned attempt's task, so
 // that its silence proves nothing. An attempt that nobody claimed never had one.
 func (l *Ledger) Forgotten(a Attempt) bool {
-	return !a.LaunchUntil.IsZero() && l.cfg.Now().Sub(a.LaunchUntil) > remembered
+	return !a.LaunchUntil.IsZero() && l.Now().Sub(a.LaunchUntil) > remembered
 }
 
 // mine begins a write that the reporter alone may make.
@@ -147,7 +147,7 @@ func (l *Ledger) mine(r Reporter, and string) *update {
 // Found ends an abandonment: ECS has a task of the attempt after all.
 func (l *Ledger) Found(ctx context.Context, r Reporter, key Key, cluster, task string, limits Limits) (bool, error) {
 	u := l.mine(r, " AND (attribute_not_exists(#task) OR #task = :task)").value("task", text(task))
-	l.launched(u, cluster, task, limits)
+	l.launched(u, key, cluster, task, limits)
 	u.remove("verdict", "reporter", "reportUntil")
 	_, ok, err := l.write(ctx, "note the task of "+key.String(), key, u)
 	return ok, err
@@ -176,6 +176,9 @@ func (l *Ledger) DueAgain(ctx context.Context, r Reporter, key Key, next time.Ti
 // Told is step 7's note: these topics have the result, whoever holds the attempt
 // next.
 func (l *Ledger) Told(ctx context.Context, r Reporter, key Key, topics []string) error {
+	if len(topics) == 0 { // DynamoDB has no empty sets
+		return nil
+	}
 	u := l.mine(r, "").add("told", set(topics))
 	_, _, err := l.write(ctx, "note who was told of "+key.String(), key, u)
 	return err
@@ -184,7 +187,7 @@ func (l *Ledger) Told(ctx context.Context, r Reporter, key Key, topics []string)
 // Mark is step 8: the attempt is reported, and leaves the index of open ones. Its
 // time to live begins, which is never under 15 days.
 func (l *Ledger) Mark(ctx context.Context, r Reporter, key Key, topics []string) (bool, error) {
-	now := l.cfg.Now()
+	now := l.Now()
 	u := l.mine(r, "").set("reported", instant(now)).set("expires", instant(now.Add(l.history()).Truncate(time.Second))).
 		remove("open", "due").returning(types.ReturnValueNone)
 	if len(topics) > 0 {

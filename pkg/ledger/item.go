@@ -3,6 +3,7 @@ package ledger
 import (
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -57,21 +58,19 @@ func (k Key) attributes() item {
 // name has no #, a run's id neither.
 func parseKey(i item) (Key, bool) {
 	part := strings.Split(i.string("pk"), "#")
-	kind, rest, _ := strings.Cut(i.string("sk"), "#")
-	if len(part) != 3 || part[0] != "run" {
+	if len(part) != 3 || part[0] != "run" || part[1] == "" || part[2] == "" {
 		return Key{}, false
 	}
-	k := Key{Job: part[1], RunID: part[2]}
+	k := Key{Job: part[1], RunID: part[2], Attempt: 1}
+	kind, rest, _ := strings.Cut(i.string("sk"), "#")
 	switch kind {
 	case "a":
-		n, err := strconv.Atoi(rest)
-		k.Attempt = n
-		return k, err == nil
+		k.Attempt, _ = strconv.Atoi(rest)
 	case "x":
-		k.Attempt, k.Other = 1, rest
-		return k, rest != ""
+		k.Other = rest
 	}
-	return k, false
+	// What is written in another way is somebody else's.
+	return k, k.Attempt > 0 && k.sort() == i.string("sk")
 }
 
 // shards is how many keys of the index open there are.
@@ -121,7 +120,7 @@ type Attempt struct {
 	ScheduledTime time.Time
 	Schedule      string
 	Digest        string
-	Payload       []byte // as it was given, "" if it was too long
+	Payload       []byte // as it was given, nil if it was too long
 	Cluster, Task string
 	// Try is the placement try, Claims how often a launcher has claimed it.
 	Try, Claims           int
@@ -158,6 +157,14 @@ func number(n int) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.Itoa(n)}
 }
 
+// exact is a time as an item has it.
+func exact(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return time.UnixMilli(t.UnixMilli()).UTC()
+}
+
 // instant is a time in epoch seconds, with milliseconds, which leases need.
 func instant(t time.Time) types.AttributeValue {
 	ms := t.UnixMilli()
@@ -168,7 +175,10 @@ func instant(t time.Time) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: value}
 }
 
-func set(words []string) types.AttributeValue { return &types.AttributeValueMemberSS{Value: words} }
+// set is a set, in which DynamoDB takes nothing twice.
+func set(words []string) types.AttributeValue {
+	return &types.AttributeValueMemberSS{Value: slices.Compact(slices.Sorted(slices.Values(words)))}
+}
 
 func (v Verdict) attribute() types.AttributeValue {
 	m := item{"status": text(string(v.Status)), "reason": text(cut(v.Reason, maxReason)), "ended": instant(v.Ended)}
@@ -237,13 +247,16 @@ func decode(i item) (Attempt, error) {
 	a := Attempt{
 		Key: key, Version: i.int("v"), State: State(i.string("state")), Method: i.string("method"),
 		FirstClaim: i.time("at"), ScheduledTime: i.time("scheduledTime"), Schedule: i.string("schedule"),
-		Digest: i.string("digest"), Payload: []byte(i.string("payload")), Cluster: i.string("cluster"), Task: i.string("task"),
+		Digest: i.string("digest"), Cluster: i.string("cluster"), Task: i.string("task"),
 		Try: i.int("try"), Claims: i.int("claims"), LaunchUntil: i.time("launchUntil"),
 		StartTimeout: i.seconds("startTimeout"), Timeout: i.seconds("timeout"), StartBy: i.time("startBy"), RunUntil: i.time("runUntil"),
 		StopFor: i.string("stopFor"), StopBy: i.string("stopBy"), StopAt: i.time("stopAt"),
 		Reporter: i.string("reporter"), ReportUntil: i.time("reportUntil"), Reported: i.time("reported"), Reports: i.int("reports"),
 		Answer: i.string("answer"), Refused: run.Status(i.string("refused")), Person: i.string("person"), Holder: i.string("holder"),
 		Due: i.time("due"), Expires: i.time("expires"),
+	}
+	if payload := i.string("payload"); payload != "" {
+		a.Payload = []byte(payload)
 	}
 	if told, ok := i["told"].(*types.AttributeValueMemberSS); ok {
 		a.Told = told.Value

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -46,47 +47,65 @@ func (l *Ledger) JobEnded(ctx context.Context, a Attempt) error {
 	if a.Verdict == nil || a.Verdict.Status.Outcome() == "skipped" || a.Other != "" {
 		return nil
 	}
-	order := a.ScheduledTime
+	order := exact(a.ScheduledTime)
 	if order.IsZero() {
 		order = a.FirstClaim
 	}
 	well := a.Verdict.Status.Outcome() == "success"
 	// Most ends are like the one before.
-	u := l.jobUpdate(a, order, "attribute_exists(#pk) AND (#lastAt < :order OR #lastAt = :order) AND #lastMark <> :mark AND #well = :well")
-	u.value("order", instant(order)).value("mark", text(markOf(a))).value("well", &types.AttributeValueMemberBOOL{Value: well})
+	u := jobUpdate(a, order, "attribute_exists(#pk) AND #well = :well"+
+		" AND (#lastAt < :order OR (#lastAt = :order AND (#lastRun <> :run OR #lastMark < :mark)))")
+	u.value("order", instant(order)).value("run", text(a.RunID)).value("mark", text(markOf(a))).
+		value("well", &types.AttributeValueMemberBOOL{Value: well})
 	if !well {
 		u.add("inRow", number(1))
 	}
-	found, ok, err := l.write(ctx, "note the end in job "+a.Job, jobEntry(a.Job), u.returning(types.ReturnValueAllNew))
-	switch {
-	case err != nil:
+	found, ok, err := l.write(ctx, "note the end in job "+a.Job, jobEntry(a.Job), u)
+	for tries := 0; err == nil && !ok && !found.hasEnd(a, order); tries++ {
+		if tries == maxTries {
+			return fmt.Errorf("note the end in job %s: other ends came between each time", a.Job)
+		}
+		found, ok, err = l.turn(ctx, a, order, found)
+	}
+	if err != nil || !ok {
 		return err
-	case ok:
-		return l.trim(ctx, found)
 	}
-	before := decodeJob(found)
-	if len(found) > 0 && (found.string("lastMark") == markOf(a) || before.LastAt.After(order)) {
-		return nil
-	}
-	// It is another outcome than the last, or the first at all.
+	return l.trim(ctx, found)
+}
+
+// maxTries is how often an end is put into its job when others come between.
+const maxTries = 10
+
+// hasEnd says of a job's item that it has this end or a later one.
+func (i item) hasEnd(a Attempt, order time.Time) bool {
+	lastAt := i.time("lastAt")
+	return len(i) > 0 && (lastAt.After(order) ||
+		lastAt.Equal(order) && i.string("lastRun") == a.RunID && i.string("lastMark") >= markOf(a))
+}
+
+// turn puts an end into its job that has another outcome than the last, or is the
+// first at all. It is not taken if the item is no longer as it was found.
+func (l *Ledger) turn(ctx context.Context, a Attempt, order time.Time, found item) (item, bool, error) {
 	condition := "attribute_not_exists(#pk)"
 	if len(found) > 0 {
 		condition = "#lastMark = :last"
 	}
-	u = l.jobUpdate(a, order, condition)
+	u := jobUpdate(a, order, condition)
 	if len(found) > 0 {
 		u.value("last", text(found.string("lastMark")))
 	}
-	u.set("well", &types.AttributeValueMemberBOOL{Value: well}).set("since", instant(a.Verdict.Ended))
-	inRow := 0
+	well, inRow := a.Verdict.Status.Outcome() == "success", 0
 	if !well {
 		inRow = 1
 	}
-	u.set("inRow", number(inRow))
-	// Lost to another end at the same moment, it is left out: the mark is for
-	// people, and the run's own item has all.
-	_, _, err = l.write(ctx, "note the end in job "+a.Job, jobEntry(a.Job), u)
-	return err
+	before, known := found["well"].(*types.AttributeValueMemberBOOL)
+	if known && before.Value == well { // the item was made, or turned, between the two writes
+		inRow += found.int("inRow")
+	} else {
+		u.set("since", instant(a.Verdict.Ended))
+	}
+	u.set("well", &types.AttributeValueMemberBOOL{Value: well}).set("inRow", number(inRow))
+	return l.write(ctx, "note the end in job "+a.Job, jobEntry(a.Job), u)
 }
 
 func markOf(a Attempt) string { return a.RunID + " " + a.sort() }
@@ -94,11 +113,11 @@ func markOf(a Attempt) string { return a.RunID + " " + a.sort() }
 // jobEntry is the key of a job's own item.
 func jobEntry(name string) Key { return Key{Job: name} }
 
-func (l *Ledger) jobUpdate(a Attempt, order time.Time, condition string) *update {
+func jobUpdate(a Attempt, order time.Time, condition string) *update {
 	u := on(condition)
 	v := a.Verdict
-	mark := item{"runId": text(a.RunID), "attempt": number(a.Key.Attempt), "status": text(string(v.Status)), "at": instant(v.Ended)}
-	u.set("v", number(form)).set("job", text(allJobs)).set("at", instant(order)).set("lastAt", instant(order)).
+	mark := item{"runId": text(a.RunID), "attempt": number(a.Attempt), "status": text(string(v.Status)), "at": instant(v.Ended)}
+	u.once("v", number(form)).set("job", text(allJobs)).set("at", instant(order)).set("lastAt", instant(order)).
 		set("lastRun", text(a.RunID)).set("lastMark", text(markOf(a))).set("status", text(string(v.Status)))
 	u.names["#marks"] = "marks"
 	u.values[":marks_"] = &types.AttributeValueMemberL{Value: []types.AttributeValue{&types.AttributeValueMemberM{Value: mark}}}

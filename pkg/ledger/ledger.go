@@ -48,8 +48,8 @@ func New(db DynamoDB, cfg Config) *Ledger {
 	return &Ledger{db, cfg}
 }
 
-// Now is the time by which the ledger goes.
-func (l *Ledger) Now() time.Time { return l.cfg.Now() }
+// Now is the time by which the ledger goes, as items have it.
+func (l *Ledger) Now() time.Time { return exact(l.cfg.Now()) }
 
 // Until is when an invocation ends, by the ledger's time: a minute from now where
 // its context does not say.
@@ -103,9 +103,20 @@ func persist[T any](ctx context.Context, what, table string, call func() (T, err
 		passes := awserr.Uncertain(err) || awserr.Throttled(err)
 		_, limited := ctx.Deadline()
 		if !passes || !limited || !run.Pause(ctx, wait/2+rand.N(wait/2)) { //nolint:gosec // jitter is no secret
-			return out, Away{fmt.Errorf("%s, in the ledger (table %s): %w", what, table, awserr.Plain(err))}
+			return out, Away{fmt.Errorf("%s, in the ledger (table %s): %w%s", what, table, awserr.Plain(err), advice(err))}
 		}
 	}
+}
+
+// advice is what to change about an error that does not pass.
+func advice(err error) string {
+	switch {
+	case awserr.Denied(err):
+		return "; allow this role dynamodb:GetItem, BatchGetItem, UpdateItem and Query on the table and its indexes, and the use of the table's key"
+	case awserr.Code(err) == "ResourceNotFoundException":
+		return "; deploy the stack again, or name its table and Region: this one has no such table or index"
+	}
+	return ""
 }
 
 // write is one conditional write. Without an error and with ok false its condition

@@ -12,6 +12,10 @@ var (
 	limited     = setting{deliveries: 1, limits: true}
 	firstDeaf   = setting{deliveries: 2, refusals: true, brokenTo: 1}
 	secondDeaf  = setting{deliveries: 2, refusals: true, brokenTo: 2}
+	slowCalls   = setting{deliveries: 1, noRoom: true, refusals: true, slow: true}
+	slowPair    = setting{deliveries: 2, refusals: true, slow: true}
+	tooLate     = setting{deliveries: 2, noRoom: true, tooLate: true}
+	stoppable   = setting{deliveries: 2, noRoom: true, persons: true}
 )
 
 // With every rule in place no course of events breaks a promise. That the watchdog comes within the hour is not among the
@@ -31,6 +35,12 @@ func TestModel(t *testing.T) {
 		{"time limits", limited, 1},
 		{"the first topic takes nothing", firstDeaf, 1},
 		{"the second topic takes nothing", secondDeaf, 1},
+		{"calls that arrive late", slowCalls, 1},
+		{"calls that arrive late, two deliveries", slowPair, 1},
+		{"too late", tooLate, 0},
+		{"too late, one delivery", setting{deliveries: 1, noRoom: true, tooLate: true}, 1},
+		{"stopped while it waits", stoppable, 0},
+		{"stopped while it waits, one delivery", setting{deliveries: 1, noRoom: true, persons: true}, 1},
 	} {
 		for _, w := range []struct {
 			name    string
@@ -79,6 +89,19 @@ func TestModelNeedsEachRule(t *testing.T) {
 		// Topics.
 		{"told", toldIsKept, secondDeaf, 0, "doubled"},
 		{"the other topic is told", othersAreTold, firstDeaf, 0, "silent"},
+
+		{"whom it told, noted before it waits", noteBeforeWait, secondDeaf, 0, "doubled"},
+
+		// Calls of RunTask without an answer.
+		{"2' with no call open", openIsNotDue, slowCalls, 1, "failed but ran"},
+		{"the watchdog within the hour, and 2' with no call open", withinHour | openIsNotDue, setting{deliveries: 1, noRoom: true}, 1, "failed but ran, two tasks"},
+		{"a launcher's own 6 with no call open", openIsNotOwn, slowCalls, 1, "failed but ran"},
+		{"a minute after launchUntil", settles, slowPair, 1, "failed but ran"},
+
+		// Refusals that ECS was not asked for, and a person's.
+		{"no own 6 with a call open, and asking where somebody claimed before", openIsNotOwn | askIfClaimed, setting{deliveries: 1, tooLate: true}, 1, "failed but ran"},
+		{"the watchdog within the hour, and LOST for what is forgotten", withinHour | forgottenIsLost, setting{deliveries: 1, tooLate: true}, 1, "failed but ran"},
+		{"a person's stop ends all launching", stopAbandons, stoppable, 0, "failed but ran"},
 
 		// Time limits.
 		{"stopFor before StopTask", stopForFirst, limited, 0, "wrong end"},

@@ -5,7 +5,7 @@ package ledger
 // no clock: a lease ends when its holder can no longer act, an hour passes when nobody is at work.
 
 // A rule of the ledger that a search can take away.
-type rule uint32
+type rule uint64
 
 const (
 	refusalBySix     rule = 1 << iota // the launcher tells its own final refusal through 6
@@ -35,6 +35,13 @@ const (
 	timeoutOverStart                  // stopFor "timeout" replaces "start"
 	personFirst                       // but never a person's
 	limitsFromSix                     // 6 that finds a task sets the limits that 3 would have set
+	openIsNotDue                      // 2' only if every call of RunTask for the attempt was answered
+	openIsNotOwn                      // and so a launcher's own 6
+	settles                           // launchUntil counts as over when its last call must have arrived
+	noteBeforeWait                    // whom it has told is noted before a topic is waited for
+	askIfClaimed                      // a launcher's own 6 asks ECS unless nobody ever called RunTask
+	forgottenIsLost                   // what ECS may have forgotten is LOST, whatever a launcher was refused with
+	stopAbandons                      // a person's stop of a DUE attempt makes it ABANDONED
 )
 
 // A setting says what the world of a search may do.
@@ -47,6 +54,9 @@ type setting struct {
 	brokenTo   uint8 // topics that never take a message
 	limits     bool  // startBy and runUntil; the task does not end by itself in time
 	lostAnswer bool  // of a publish
+	slow       bool  // RunTask may take effect when nobody waits for it any more
+	tooLate    bool  // startWithin may pass before the launch
+	persons    bool  // a person may stop an attempt that waits
 }
 
 func (c setting) has(r rule) bool { return c.without&r == 0 }
@@ -61,6 +71,7 @@ const (
 	timedOut
 	startFailed
 	stopped
+	missed
 )
 
 // States of an attempt.
@@ -114,6 +125,7 @@ const (
 	toMark
 	toStopFor
 	toStopTask
+	toLeave // notes its refusal for 6, since it is not alone
 )
 
 // What a process was woken for.
@@ -136,7 +148,9 @@ type proc struct {
 	v      verdict
 	told   uint8
 	failed uint8
-	topic  uint8
+	fresh  uint8 // topics that it has told and not noted
+	open   uint8 // 1: a call of RunTask may have no answer
+	first  uint8 // 1: nobody claimed before
 }
 
 // Processes 0 and 1 are launchers, 2 and 3 collectors, 4 is the watchdog where it stops tasks.
@@ -167,11 +181,14 @@ type state struct {
 	told     uint8
 	stopFor  uint8
 	limits   uint8 // 1: startBy and runUntil stand in the item
+	refused  verdict
+	claimed  uint8 // 1: launchUntil stands in the item, over or not
 	// ECS.
 	tasks  [2]task
 	tokens [3]uint8 // by try: the task, or failedToken
+	flying uint8    // calls of RunTask under way for which nobody waits: bits, by try
 	hour   uint8    // 1: an hour has passed since launchUntil
-	late   uint8    // bit 0: startBy is over; bit 1: runUntil
+	late   uint8    // bit 0: startBy is over; bit 1: runUntil; bit 2: startWithin
 	// Lambda.
 	delivered uint8
 	records   uint8 // of launches that Lambda gave up
@@ -180,7 +197,7 @@ type state struct {
 	// The judge's notes, made from topics and tasks alone.
 	published [2]uint16 // verdicts, as bits
 	window    uint8     // topics whose holder died between publish and note
-	person    uint8     // 1: a person was told first that errand stops the task for them
+	person    uint8     // 1: a person was told first that errand stops the task for them; 2: that there will be none
 	bad       kind
 }
 
@@ -293,11 +310,16 @@ func (m model) lambda(s state, to step) {
 		case p.at != idle && s.crashes > 0:
 			to(false, who(i)+"crashes", func(s *state) {
 				s.crashes--
-				if p.at == toNote {
-					s.window |= 1 << p.topic
-				}
+				s.window |= p.fresh
 				m.fail(s, i)
 			})
+			if p.at == toRun && m.slow {
+				to(false, who(i)+"crashes while it calls RunTask", func(s *state) {
+					s.crashes--
+					s.flying |= 1 << p.try
+					m.fail(s, i)
+				})
+			}
 		}
 	}
 	if s.records > 0 {
@@ -358,7 +380,7 @@ func (m model) time(s state, to step) {
 		for i := range launchers {
 			launching = launching || m.alive(&s, i) && s.p[i].ord <= s.until
 		}
-		if !launching || !m.has(launchOutlasts) {
+		if (!launching || !m.has(launchOutlasts)) && (s.flying == 0 || !m.has(settles)) {
 			to(!launching, "launchUntil + 60 s", func(s *state) { s.until = 0 })
 		}
 	}
@@ -377,9 +399,9 @@ func (m model) time(s state, to step) {
 	}
 	// Within the hour the watchdog comes to what it has to do, so an hour passes only where nothing is to be done.
 	owed := s.reported == 0 && (s.st == claimed || s.st == due || s.st == abandonedState)
-	if !busy && s.st != absent && (!owed || !m.has(withinHour)) {
+	if !busy && s.flying == 0 && s.st != absent && (!owed || !m.has(withinHour)) {
 		to(true, "an hour", func(s *state) {
-			s.hour, s.until, s.leaseUp = 1, 0, 0
+			s.hour, s.until, s.leaseUp = s.claimed, 0, 0
 			if m.has(lease) {
 				s.reporter = 0
 			}
@@ -393,6 +415,17 @@ func (m model) time(s state, to step) {
 						s.tokens[try] = 0
 					}
 				}
+			}
+		})
+	}
+	if m.tooLate && s.late&4 == 0 {
+		to(false, "startWithin passes", func(s *state) { s.late |= 4 })
+	}
+	if m.persons && s.st == due && s.reported == 0 {
+		to(false, "a person stops it while it is DUE", func(s *state) {
+			s.refused, s.person = stopped, 2
+			if m.has(stopAbandons) {
+				s.st = abandonedState
 			}
 		})
 	}
@@ -411,6 +444,17 @@ func (m model) ecs(s state, to step) {
 	ended := func(fair bool, k int, end uint8, name string) {
 		for n := range uint8(3) {
 			to(fair, name, func(s *state) { s.stop(k, end, n) })
+		}
+	}
+	for try := range uint8(len(s.tokens)) {
+		if s.flying&(1<<try) != 0 {
+			to(false, "a call of RunTask arrives", func(s *state) {
+				s.flying &^= 1 << try
+				if s.tokens[try] == 0 {
+					m.startTask(s, try)
+				}
+			})
+			to(true, "a call of RunTask is lost", func(s *state) { s.flying &^= 1 << try })
 		}
 	}
 	for k, t := range s.tasks {
@@ -516,6 +560,8 @@ func (m model) act(s state, i int, to step) {
 		do("1 claims", m.claim)
 	case toRun:
 		m.runTask(s, i, to)
+	case toLeave:
+		do("notes its refusal", m.leave)
 	case toLaunched:
 		do("3 launched", m.launched)
 	case toNoRoom:
@@ -535,13 +581,14 @@ func (m model) act(s state, i int, to step) {
 		do("4 verdict", m.finish)
 	case toPublish:
 		do("7 publishes", m.publish)
+		if p.fresh != 0 && p.told|p.fresh|p.failed != 3 {
+			do("7 has to wait", m.wait)
+		}
 		if m.lostAnswer && s.crashes > 0 {
 			to(false, who(i)+"7 publishes, and the answer is lost", func(s *state) {
 				s.crashes--
 				m.publish(s, i)
-				if s.p[i].at == toNote {
-					s.p[i].at = toPublish
-				}
+				s.p[i].fresh = p.fresh
 			})
 		}
 	case toNote:
@@ -577,8 +624,50 @@ func (m model) claim(s *state, i int) {
 	if s.until != 0 {
 		p.others = 1
 	}
-	s.st, s.until, s.hour = claimed, p.ord, 0
+	switch s.st {
+	case absent:
+		p.first = 1
+	case claimed: // its launcher may have left a call without an answer
+		p.open = 1
+	}
+	s.st, s.until, s.hour, s.claimed, s.refused = claimed, p.ord, 0, 1, none
 	p.at, p.try = toRun, s.try
+	if s.late&4 != 0 {
+		p.v = missed
+		m.refuse(p)
+	}
+}
+
+// refuse goes on with a refusal: to 6, or to leave it to others.
+func (m model) refuse(p *proc) {
+	p.at = toAbandon
+	if p.others == 1 && m.has(refusalAlone) || p.open == 1 && m.has(openIsNotOwn) {
+		p.at = toLeave
+	}
+}
+
+// leave notes a refusal for the 6 of others.
+func (m model) leave(s *state, i int) {
+	if s.st == claimed && s.task == 0 && s.reported == 0 {
+		s.refused = max(launchFailed, s.p[i].v)
+	}
+	s.end(i)
+}
+
+// startTask is ECS's part of a RunTask with a token that it does not know.
+func (m model) startTask(s *state, try uint8) {
+	k := 0
+	if s.tasks[0].phase != 0 {
+		k, s.bad = 1, twoTasks
+	}
+	if s.published[0]|s.published[1] != 0 || s.person == 2 {
+		s.bad = failedButRan
+	}
+	s.tasks[k] = task{phase: running, ran: 1}
+	if m.limits {
+		s.tasks[k] = task{phase: pending}
+	}
+	s.tokens[try] = uint8(k) + 1
 }
 
 // 2 RunTask, and what ECS may answer.
@@ -587,42 +676,42 @@ func (m model) runTask(s state, i int, to step) {
 	try := s.p[i].try
 	switch t := s.tokens[try]; t {
 	case failedToken:
-		to(true, name+"failures again", func(s *state) { s.p[i].at, s.p[i].burned = toNoRoom, 1 })
+		to(true, name+"failures again", func(s *state) { s.p[i].at, s.p[i].burned, s.p[i].open = toNoRoom, 1, 0 })
 	case 0:
-		start := func(s *state) {
-			k := 0
-			if s.tasks[0].phase != 0 {
-				k, s.bad = 1, twoTasks
-			}
-			if s.published[0]|s.published[1] != 0 {
-				s.bad = failedButRan
-			}
-			s.tasks[k] = task{phase: running, ran: 1}
-			if m.limits {
-				s.tasks[k] = task{phase: pending}
-			}
-			s.tokens[try] = uint8(k) + 1
-		}
 		to(true, name+"a task", func(s *state) {
-			start(s)
+			m.startTask(s, try)
 			s.p[i].at, s.p[i].task = toLaunched, s.tokens[try]
 		})
 		if s.crashes > 0 {
-			to(false, name+"a task, and the answer is lost", func(s *state) { s.crashes--; start(s) })
+			to(false, name+"a task, and the answer is lost", func(s *state) {
+				s.crashes--
+				m.startTask(s, try)
+				s.p[i].open = 1
+			})
 		}
 		if m.noRoom && try < lastTry {
 			to(true, name+"200 with failures", func(s *state) {
 				s.tokens[try] = failedToken
-				s.p[i].at, s.p[i].burned = toNoRoom, 1
+				s.p[i].at, s.p[i].burned, s.p[i].open = toNoRoom, 1, 0
 			})
-			to(true, name+"throttled", func(s *state) { s.p[i].at = toNoRoom })
 		}
 	default:
 		to(true, name+"the same task", func(s *state) { s.p[i].at, s.p[i].task = toLaunched, t })
 	}
+	if m.noRoom { // also of a token that has a task
+		to(true, name+"throttled", func(s *state) { s.p[i].at = toNoRoom })
+	}
+	if m.slow && s.crashes > 0 {
+		to(false, name+"no answer, and it is under way", func(s *state) {
+			s.crashes--
+			s.flying |= 1 << try
+			s.p[i].open = 1
+		})
+	}
 	if m.refusals {
 		to(true, name+"refused", func(s *state) {
-			s.p[i].at = toAbandon
+			m.refuse(&s.p[i])
+			s.p[i].first = 0
 			if !m.has(refusalBySix) {
 				s.p[i].at, s.p[i].v = toPublish, launchFailed
 			}
@@ -633,8 +722,9 @@ func (m model) runTask(s state, i int, to step) {
 // 2' no room.
 func (m model) unplaced(s *state, i int) {
 	p := s.p[i]
-	if s.st == claimed && s.task == 0 && s.reported == 0 && s.try == p.try && (s.alone(p) || !m.has(dueAlone)) {
-		s.st, s.until = due, 0
+	if s.st == claimed && s.task == 0 && s.reported == 0 && s.try == p.try &&
+		(s.alone(p) || !m.has(dueAlone)) && (p.open == 0 || !m.has(openIsNotDue)) {
+		s.st, s.until, s.claimed = due, 0, 0
 		if p.burned == 1 {
 			s.try++
 		}
@@ -646,7 +736,7 @@ func (m model) unplaced(s *state, i int) {
 func (m model) launched(s *state, i int) {
 	p := s.p[i]
 	if s.reported == 0 && (s.task == 0 || s.task == p.task) {
-		s.st, s.task, s.limits = launched, p.task, 1
+		s.st, s.task, s.limits, s.claimed = launched, p.task, 1, 0
 	}
 	s.end(i)
 }
@@ -677,21 +767,26 @@ func (m model) abandon(s *state, i int) {
 		s.st = claimed
 	}
 	p.at = toAsk
-	if m.has(verdictAfterAsk) {
-		if s.verdict != none { // ECS was asked before
-			m.toTell(s, i)
+	switch {
+	case !m.has(verdictAfterAsk):
+		if s.verdict == none {
+			s.verdict = m.refusal(s, p.v)
 		}
-	} else if s.verdict == none {
-		s.verdict = s.refusal()
+	case s.verdict != none: // ECS was asked before
+		m.toTell(s, i)
+	case p.v == missed && (p.first == 1 || !m.has(askIfClaimed)):
+		p.at = toDecide
 	}
 }
 
-// refusal is LAUNCH_FAILED while ECS would know a task, else LOST.
-func (s *state) refusal() verdict {
-	if s.hour == 1 {
+// refusal is what a launcher was refused with, LAUNCH_FAILED if nothing was noted,
+// while ECS would know a task, and else LOST.
+func (m model) refusal(s *state, own verdict) verdict {
+	v := max(launchFailed, own, s.refused)
+	if s.hour == 1 && (v == launchFailed || m.has(forgottenIsLost)) {
 		return lost
 	}
-	return launchFailed
+	return v
 }
 
 // 6: is there a task after all?
@@ -702,7 +797,7 @@ func (m model) ask(s *state, i int) {
 				continue
 			}
 			if s.reporter == uint8(i)+1 && s.reported == 0 && (s.task == 0 || s.task == uint8(k)+1) {
-				s.st, s.task, s.verdict = launched, uint8(k)+1, none
+				s.st, s.task, s.verdict, s.claimed = launched, uint8(k)+1, none, 0
 				if m.has(limitsFromSix) {
 					s.limits = 1
 				}
@@ -724,19 +819,19 @@ func (m model) decide(s *state, i int) {
 		return
 	}
 	if s.verdict == none {
-		s.verdict = s.refusal()
+		s.verdict = m.refusal(s, s.p[i].v)
 	}
 	m.toTell(s, i)
 }
 
 // mayBeDue: what no launcher was refused may be launched again instead.
 func (m model) mayBeDue(s state, i int) bool {
-	return m.noRoom && i >= launchers && s.hour == 0 && s.verdict == none && s.reported == 0 && s.task == 0 &&
+	return m.noRoom && i >= launchers && s.hour == 0 && s.refused == none && s.verdict == none && s.reported == 0 && s.task == 0 &&
 		s.reporter == uint8(i)+1
 }
 
 func (m model) dueAgain(s *state, i int) {
-	s.st, s.reporter = due, 0
+	s.st, s.reporter, s.claimed = due, 0, 0
 	s.end(i)
 }
 
@@ -799,14 +894,18 @@ func (m model) finish(s *state, i int) {
 	m.toTell(s, i)
 }
 
-// 7 publish.
+// 7 publish. What succeeds at once is noted with the mark.
 func (m model) publish(s *state, i int) {
 	p := &s.p[i]
 	for t := range uint8(2) {
-		if (p.told|p.failed)&(1<<t) != 0 {
+		if (p.told|p.fresh|p.failed)&(1<<t) != 0 {
 			continue
 		}
 		if m.brokenTo&(1<<t) != 0 {
+			if p.fresh != 0 && m.has(noteBeforeWait) {
+				p.at = toNote
+				return
+			}
 			p.failed |= 1 << t
 			if !m.has(othersAreTold) {
 				m.fail(s, i)
@@ -814,26 +913,35 @@ func (m model) publish(s *state, i int) {
 			return
 		}
 		m.judge(s, t, p.v)
-		p.at, p.topic = toNote, t
+		p.fresh |= 1 << t
 		return
 	}
 	switch {
-	case p.told != 3:
-		m.fail(s, i)
-	case m.has(publishFirst):
+	case p.told|p.fresh == 3 && m.has(publishFirst):
 		p.at = toMark
-	default:
+	case p.told|p.fresh == 3:
 		s.end(i)
+	case p.fresh != 0 && m.has(noteBeforeWait):
+		p.at = toNote
+	default:
+		m.fail(s, i)
+	}
+}
+
+// wait for a topic: what was told is noted first.
+func (m model) wait(s *state, i int) {
+	if m.has(noteBeforeWait) {
+		s.p[i].at = toNote
 	}
 }
 
 func (m model) note(s *state, i int) {
 	p := &s.p[i]
-	p.told |= 1 << p.topic
-	if m.has(toldIsKept) {
-		s.told |= 1 << p.topic
+	p.told |= p.fresh
+	if m.has(toldIsKept) && s.reporter == uint8(i)+1 && s.reported == 0 {
+		s.told |= p.fresh
 	}
-	p.at, p.topic = toPublish, 0
+	p.at, p.fresh = toPublish, 0
 }
 
 // 8 mark.
@@ -895,7 +1003,7 @@ func (m model) judge(s *state, topic uint8, v verdict) {
 	switch {
 	case all != 0 && all != 1<<v:
 		s.bad = contradicted
-	case v == launchFailed && t.phase != 0:
+	case (v == launchFailed || v == missed) && t.phase != 0:
 		s.bad = failedButRan
 	case v == lost && (t.phase == pending || t.phase == running):
 		s.bad = lostButRuns
@@ -959,8 +1067,8 @@ func (s *state) normalize() {
 
 // less puts the busy before the idle.
 func less(a, b *proc) bool {
-	key := func(p *proc) [12]uint8 {
-		return [12]uint8{255 - p.at, p.kind, p.left, p.ord, p.others, p.try, p.burned, p.task, uint8(p.v), p.told, p.failed, p.topic}
+	key := func(p *proc) [14]uint8 {
+		return [14]uint8{255 - p.at, p.kind, p.left, p.ord, p.others, p.try, p.burned, p.task, uint8(p.v), p.told, p.failed, p.fresh, p.open, p.first}
 	}
 	x, y := key(a), key(b)
 	for i := range x {

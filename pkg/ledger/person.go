@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -39,7 +38,7 @@ func projection() (expression *string, names map[string]string) {
 // Runs returns the last runs of a job, the newest first, at most so many, those
 // that began before a time left out.
 func (l *Ledger) Runs(ctx context.Context, job string, since time.Time, most int) ([]Attempt, error) {
-	entries, err := l.keysOf(ctx, job, since, most)
+	entries, err := l.keysOf(ctx, "read the runs of job "+job, job, since, most)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +58,7 @@ func (l *Ledger) Runs(ctx context.Context, job string, since time.Time, most int
 // Jobs returns every job that has ever ended a run, the one with the newest run
 // first.
 func (l *Ledger) Jobs(ctx context.Context) ([]Job, error) {
-	entries, err := l.keysOf(ctx, allJobs, time.Time{}, 10_000)
+	entries, err := l.keysOf(ctx, "list the jobs", allJobs, time.Time{}, 10_000)
 	if err != nil {
 		return nil, err
 	}
@@ -142,10 +141,10 @@ func (l *Ledger) Find(ctx context.Context, jobs []string, runID string) ([]Attem
 }
 
 // keysOf returns keys of the index history, the newest first.
-func (l *Ledger) keysOf(ctx context.Context, job string, since time.Time, most int) (list []Entry, err error) {
+func (l *Ledger) keysOf(ctx context.Context, what, job string, since time.Time, most int) (list []Entry, err error) {
 	in := &dynamodb.QueryInput{
 		TableName: &l.cfg.Table, IndexName: aws.String("history"), ScanIndexForward: aws.Bool(false), Limit: aws.Int32(int32(min(most, 1000))), //nolint:gosec // bounded
-		KeyConditionExpression:    aws.String("#job = :job AND #at > :since"),
+		KeyConditionExpression:    aws.String("#job = :job AND #at >= :since"),
 		ExpressionAttributeNames:  map[string]string{"#job": "job", "#at": "at", "#pk": "pk", "#sk": "sk"},
 		ExpressionAttributeValues: item{":job": text(job), ":since": instant(since)},
 		ProjectionExpression:      aws.String("#pk, #sk"), Select: types.SelectSpecificAttributes,
@@ -154,7 +153,7 @@ func (l *Ledger) keysOf(ctx context.Context, job string, since time.Time, most i
 		in.ExpressionAttributeValues[":since"] = number(0)
 	}
 	for len(list) < most {
-		out, err := persist(ctx, "read the runs of job "+job, l.cfg.Table, func() (*dynamodb.QueryOutput, error) { return l.db.Query(ctx, in) })
+		out, err := persist(ctx, what, l.cfg.Table, func() (*dynamodb.QueryOutput, error) { return l.db.Query(ctx, in) })
 		if err != nil {
 			return nil, err
 		}
@@ -172,39 +171,20 @@ func (l *Ledger) keysOf(ctx context.Context, job string, since time.Time, most i
 // details reads items without their payloads, in the order of the entries.
 func (l *Ledger) details(ctx context.Context, entries []Entry) ([]item, error) {
 	attributes, names := projection()
-	found := map[string]item{}
-	for some := range slices.Chunk(entries, maxBatch) {
-		var keys []map[string]types.AttributeValue
-		for _, e := range some {
-			keys = append(keys, e.attributes())
-		}
-		items, err := l.batch(ctx, types.KeysAndAttributes{Keys: keys, ProjectionExpression: attributes, ExpressionAttributeNames: names})
-		if err != nil {
-			return nil, err
-		}
-		for _, i := range items {
-			found[i.string("pk")+" "+i.string("sk")] = i
-		}
-	}
-	var list []item
-	for _, e := range entries {
-		if i := found[e.String()]; i != nil {
-			list = append(list, i)
-		}
-	}
-	return list, nil
+	return l.items(ctx, entries, types.KeysAndAttributes{ProjectionExpression: attributes, ExpressionAttributeNames: names})
 }
 
-// StopByPerson says who ends an attempt and why, before its task is stopped; an
-// attempt that waits, or that a dead launcher left, ends without one. The refusal
-// is why it cannot be ended.
+// StopByPerson says who ends an attempt and why, before its task is stopped, unless
+// that is being stopped for another reason; an attempt that waits ends without a
+// task. The refusal is why it cannot be ended.
 func (l *Ledger) StopByPerson(ctx context.Context, a Attempt, by, why string) (Attempt, Refusal, error) {
-	now := l.cfg.Now()
+	now := l.Now()
 	answer := cut("stopped by "+by+why, maxAnswer)
 	var u *update
 	switch a.State {
 	case Launched:
-		u = on("#state = :state AND attribute_not_exists(#verdict) AND attribute_not_exists(#reported)").
+		u = on("#state = :state AND attribute_not_exists(#verdict) AND attribute_not_exists(#reported)"+
+			" AND (attribute_not_exists(#stopFor) OR #stopFor = :person)").value("person", text(StopForPerson)).
 			set("stopFor", text(StopForPerson)).set("stopBy", text(cut(by+why, maxReason))).set("stopAt", instant(now))
 	case Due:
 		u = on("#state = :state AND attribute_not_exists(#reported)").set("state", text(string(Abandoned))).
@@ -222,6 +202,10 @@ func (l *Ledger) StopByPerson(ctx context.Context, a Attempt, by, why string) (A
 		return after, "", err
 	case !after.Reported.IsZero():
 		return after, Reported, nil
+	case after.Verdict != nil:
+		return after, Held, nil
+	case after.State == Launched && a.State == Launched:
+		return after, Stopping, nil
 	}
 	return after, InHand, nil
 }

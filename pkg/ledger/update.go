@@ -31,6 +31,14 @@ func on(condition string) *update {
 	return u
 }
 
+// known begins a write that leaves an item alone whose state a later release has
+// written: this one cannot know what it would destroy.
+func known(condition string) *update {
+	u := on("(attribute_not_exists(#state) OR #state IN (:isClaimed, :isDue, :isLaunched, :isAbandoned)) AND " + condition)
+	return u.value("isClaimed", text(string(Claimed))).value("isDue", text(string(Due))).
+		value("isLaunched", text(string(Launched))).value("isAbandoned", text(string(Abandoned)))
+}
+
 // value gives the condition a value.
 func (u *update) value(name string, v types.AttributeValue) *update {
 	u.values[":"+name] = v

@@ -1,6 +1,10 @@
 package ledger
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"errand/pkg/run"
+)
 
 // What the watchdog and people wake functions for.
 const (
@@ -27,7 +31,7 @@ func DecodeWake(raw []byte) (Wake, bool) {
 	}
 	switch w.Wake {
 	case WakeLaunch, WakeAbandon, WakeMissing:
-		return w, w.Job != "" && w.RunID != ""
+		return w, run.ValidJob(w.Job) && run.ValidID(w.RunID) && w.Attempt > 0
 	case WakeStart:
 		return w, len(w.Payload) > 0
 	}

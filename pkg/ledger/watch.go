@@ -65,7 +65,7 @@ func (l *Ledger) openShard(ctx context.Context, shard string, before time.Time, 
 		}
 		in.ExclusiveStartKey = out.LastEvaluatedKey
 	}
-	return list, nil
+	return list[:min(most, len(list))], nil
 }
 
 // Row is an open item, read from the table itself.
@@ -83,15 +83,42 @@ const maxBatch = 100
 // Those that are no longer there, or no longer open, are left out.
 func (l *Ledger) Read(ctx context.Context, entries []Entry) ([]Row, error) {
 	attributes, names := projection()
-	found := map[string]item{}
-	for some := range slices.Chunk(entries, maxBatch) {
-		var keys []map[string]types.AttributeValue
-		for _, e := range some {
-			keys = append(keys, e.attributes())
+	items, err := l.items(ctx, entries, types.KeysAndAttributes{
+		ConsistentRead: aws.Bool(true), ProjectionExpression: attributes, ExpressionAttributeNames: names,
+	})
+	if err != nil {
+		return nil, err
+	}
+	var rows []Row
+	for _, i := range items {
+		if i["open"] == nil {
+			continue
 		}
-		items, err := l.batch(ctx, types.KeysAndAttributes{
-			Keys: keys, ConsistentRead: aws.Bool(true), ProjectionExpression: attributes, ExpressionAttributeNames: names,
-		})
+		row := Row{Entry: Entry{i.string("pk"), i.string("sk"), i.time("due")}}
+		row.Attempt, row.Err = decode(i)
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// items reads the items of entries, each once and in their order, as the request
+// says. An index may show an item twice that moves while it is read, and
+// DynamoDB refuses to be asked for one twice.
+func (l *Ledger) items(ctx context.Context, entries []Entry, request types.KeysAndAttributes) ([]item, error) {
+	var once []Entry
+	found := map[string]item{}
+	for _, e := range entries {
+		if _, twice := found[e.String()]; !twice {
+			found[e.String()] = nil
+			once = append(once, e)
+		}
+	}
+	for some := range slices.Chunk(once, maxBatch) {
+		request.Keys = nil
+		for _, e := range some {
+			request.Keys = append(request.Keys, e.attributes())
+		}
+		items, err := l.batch(ctx, request)
 		if err != nil {
 			return nil, err
 		}
@@ -99,17 +126,13 @@ func (l *Ledger) Read(ctx context.Context, entries []Entry) ([]Row, error) {
 			found[i.string("pk")+" "+i.string("sk")] = i
 		}
 	}
-	var rows []Row
-	for _, e := range entries {
-		i := found[e.String()]
-		if i == nil || i["open"] == nil {
-			continue
+	var list []item
+	for _, e := range once {
+		if i := found[e.String()]; i != nil {
+			list = append(list, i)
 		}
-		row := Row{Entry: Entry{e.pk, e.sk, i.time("due")}}
-		row.Attempt, row.Err = decode(i)
-		rows = append(rows, row)
 	}
-	return rows, nil
+	return list, nil
 }
 
 // batch reads the items of up to 100 keys.
@@ -168,11 +191,12 @@ func (l *Ledger) Started(ctx context.Context, r Row, runUntil, next time.Time) (
 }
 
 // StopFor moves a row whose task is about to be stopped, and says why before it is.
-// A timeout takes the place of a late start, nothing that of a person.
+// A timeout takes the place of a late start, nothing that of a person. The same
+// reason is taken again, since a task is stopped until it has stopped.
 func (l *Ledger) StopFor(ctx context.Context, r Row, why string, next time.Time) (bool, error) {
-	u := asRead(r, " AND #state = :launched AND attribute_not_exists(#verdict) AND (attribute_not_exists(#stopFor) OR #stopFor = :start)").
-		value("launched", text(string(Launched))).value("start", text(StopForStart)).
-		set("stopFor", text(why)).set("stopAt", instant(l.cfg.Now())).set("due", instant(next))
+	u := asRead(r, " AND #state = :launched AND attribute_not_exists(#verdict) AND (attribute_not_exists(#stopFor) OR #stopFor = :start OR #stopFor = :why)").
+		value("launched", text(string(Launched))).value("start", text(StopForStart)).value("why", text(why)).
+		set("stopFor", text(why)).set("stopAt", instant(l.Now())).set("due", instant(next))
 	return l.move(ctx, r, u)
 }
 
@@ -191,7 +215,7 @@ func (l *Ledger) move(ctx context.Context, r Row, u *update) (bool, error) {
 // Daily says, once a day and to one tick alone, that it is the first of the day.
 func (l *Ledger) Daily(ctx context.Context, what string) (bool, error) {
 	today := text(l.cfg.Now().UTC().Format(time.DateOnly))
-	u := on("attribute_not_exists(#day) OR #day < :today").value("today", today).set("day", today).set("v", number(form))
+	u := on("attribute_not_exists(#day) OR #day < :today").value("today", today).set("day", today).once("v", number(form))
 	r := Row{Entry: Entry{pk: "watch#" + what, sk: "day"}}
 	return l.move(ctx, r, u)
 }

@@ -27,6 +27,7 @@ import (
 
 	"errand/pkg/ledger"
 	"errand/pkg/localaws/dynamodb"
+	"errand/pkg/localaws/host"
 	"errand/pkg/metric"
 	"errand/pkg/run"
 	"errand/pkg/watch"
@@ -194,11 +195,11 @@ type stage struct {
 func newStage(t *testing.T, e watch.ECS) *stage {
 	t.Helper()
 	s := &stage{
-		t: t, table: dynamodb.New(), functions: &functions{}, ecs: e, sns: topics{},
+		t: t, table: dynamodb.New(host.New("eu-west-1", "123456789012", "", nil, nil)), functions: &functions{}, ecs: e, sns: topics{},
 		began: time.Now().Truncate(time.Millisecond),
 		cfg:   watch.Config{Launcher: "launcher", Collector: "collector", LaunchRate: 1000, StopRate: 1000},
 	}
-	s.client, s.lambda = sdk.NewFromConfig(config(s.table)), lambda.NewFromConfig(config(s.functions))
+	s.client, s.lambda = sdk.NewFromConfig(config(served(s.table))), lambda.NewFromConfig(config(s.functions))
 	if _, err := s.client.CreateTable(t.Context(), ledger.Table("ledger")); err != nil {
 		t.Fatal(err)
 	}
@@ -207,6 +208,20 @@ func newStage(t *testing.T, e watch.ECS) *stage {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// served is a table that is asked without a socket.
+func served(table *dynamodb.Service) http.Handler {
+	h := host.New("eu-west-1", "123456789012", "", nil, nil)
+	operations := table.Operations()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		h.Answer(w, r, operations, r.Header.Get("X-Amz-Target"), body)
+	})
 }
 
 func (s *stage) now() time.Time {
