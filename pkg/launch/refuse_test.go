@@ -176,8 +176,44 @@ func TestRefusals(t *testing.T) {
 func TestUnpublishedRefusalIsAnError(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	s.Inject(localaws.Fault{Operation: "Publish", Code: "AuthorizationError", Status: 403, Times: 9})
-	if answer, err := s.invoke(t, `{"job": "j", "comand": []}`); err == nil || !strings.Contains(err.Error(), "publish the result") {
+	s.Inject(localaws.Fault{Operation: "Publish", Code: "AuthorizationError", Message: "no", Status: 403})
+	payload := `{"job": "j", "runId": "r-1", "comand": []}`
+	answer, err := s.invoke(t, payload)
+	if want := "publish the result to arn:aws:sns:eu-west-1:123456789012:results: AuthorizationError: no"; err == nil || err.Error() != want {
 		t.Errorf("got %+v, %v", answer, err)
+	}
+	item := s.item(t, "j", "r-1")
+	if diff := cmp.Diff(map[string]any{"status": "REJECTED", "reason": "comand: unknown field, did you mean command?"}, item["verdict"]); diff != "" {
+		t.Errorf("verdict (-want +got):\n%s", diff)
+	}
+	if item["state"] != "ABANDONED" || item["reported"] != nil || item["open"] == nil || item["told"] != nil {
+		t.Errorf("the item is %v", item)
+	}
+	// The watchdog sees to it now.
+	answer, err = s.invoke(t, payload)
+	if diff := cmp.Diff(launch.Answer{
+		Job: "j", RunID: "r-1", Attempt: 1, Status: "WAITING", Reason: "the run is given up, and its end is being told", NextTryAt: answer.NextTryAt,
+	}, answer); diff != "" || err != nil || len(s.Published()) != 0 {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+// Without a job's name nobody can say which run it would be: each delivery is told.
+func TestUnnamedPayloads(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ payload, job, runID, reason string }{
+		{`{}`, "", "request-1", "job: required, the job's name"},
+		{`{"job": "a b", "runId": "r-1"}`, "a b", "r-1", `job: "a b" must be 1 to 64 letters, digits, - or _`},
+		{`[]`, "", "request-1", "the payload must be an object, is an array"},
+		{`{"errand": "start", "payload": {"comand": []}, "by": "ann"}`, "", "request-1", "comand: unknown field, did you mean command?; job: required, the job's name"},
+	} {
+		s := start(t)
+		for n := range 2 {
+			answer, err := s.invoke(t, tc.payload)
+			want := launch.Answer{Job: tc.job, RunID: tc.runID, Attempt: 1, Status: "REJECTED", Reason: tc.reason}
+			if diff := cmp.Diff(want, answer); diff != "" || err != nil || len(s.Published()) != n+1 {
+				t.Errorf("%s: %v, %d messages (-want +got):\n%s", tc.payload, err, len(s.Published()), diff)
+			}
+		}
 	}
 }

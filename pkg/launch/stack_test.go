@@ -64,6 +64,8 @@ type wire struct {
 	// instead is what arrives in place of AWS's answer to an operation; nil for a
 	// connection that is cut.
 	instead map[string]func() *http.Response
+	// first is called before an operation is.
+	first map[string]func()
 }
 
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -84,7 +86,11 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	w.calls = append(w.calls, operation)
 	broken := w.broken
 	instead, replaced := w.instead[operation]
+	first := w.first[operation]
 	w.mu.Unlock()
+	if first != nil {
+		first()
+	}
 	if broken != nil {
 		if answer := broken(operation); answer != nil {
 			answer.Request = r
@@ -119,6 +125,13 @@ func (w *wire) answers(operation string, instead func() *http.Response) {
 // cut lets no answer to an operation arrive; "" ends that.
 func (w *wire) cut(operation string) { w.answers(operation, nil) }
 
+// before calls what comes before an operation.
+func (w *wire) before(operation string, first func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.first = map[string]func(){operation: first}
+}
+
 // take returns the calls since it was called last.
 func (w *wire) take() []string {
 	w.mu.Lock()
@@ -145,6 +158,11 @@ func failing(status int, code, message string) *http.Response {
 	answer := answering(string(body))
 	answer.StatusCode = status
 	return answer
+}
+
+// refusing makes refusals.
+func refusing(code, message string) func() *http.Response {
+	return func() *http.Response { return failing(http.StatusBadRequest, code, message) }
 }
 
 // ledgerAway answers every call of DynamoDB's in its place.
@@ -371,6 +389,11 @@ func (s *stack) metricsCounted(t *testing.T) []string {
 	}
 	return names
 }
+
+func key(job, runID string) ledger.Key { return ledger.Key{Job: job, RunID: runID, Attempt: 1} }
+
+// limits are those of a payload without any.
+var limits = ledger.Limits{Start: 30 * time.Minute}
 
 // last is the name at the end of an ARN.
 func last(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }

@@ -256,3 +256,26 @@ func TestBadWakes(t *testing.T) {
 		}
 	}
 }
+
+// What a person has sent stays a person's, whoever delivers it next.
+func TestAPersonsRun(t *testing.T) {
+	t.Parallel()
+	payload := `{"job": "j", "runId": "r-1", "startWithin": "1h", "schedule": "one"}`
+	for name, tc := range map[string]struct{ event, person string }{
+		"with a name":    {`{"errand": "start", "payload": ` + payload + `, "by": "ann"}`, "ann"},
+		"without a name": {`{"errand": "start", "payload": ` + payload + `}`, "a person"},
+	} {
+		s := start(t)
+		s.Inject(localaws.Fault{Operation: "RunTask", Code: "ThrottlingException", Message: "Rate exceeded"})
+		if answer, err := s.invoke(t, tc.event); err != nil || answer.Status != "WAITING" {
+			t.Fatalf("%s: %+v, %v", name, answer, err)
+		}
+		s.pass(2 * time.Hour)
+		if answer, err := s.invoke(t, payload); err != nil || answer.Status != "STARTED" {
+			t.Errorf("%s: %+v, %v", name, answer, err)
+		}
+		if got := s.item(t, "j", "r-1")["person"]; got != tc.person {
+			t.Errorf("%s: the person is %v", name, got)
+		}
+	}
+}
