@@ -34,10 +34,7 @@ type delivery struct {
 // read finds out what an invocation is about.
 func (l *Launcher) read(ctx context.Context, raw json.RawMessage) (delivery, error) {
 	d := delivery{}
-	d.Until = l.cfg.Now().Add(time.Minute)
-	if deadline, ok := run.Deadline(ctx); ok {
-		d.Until = deadline
-	}
+	d.Until = l.ledger.Until(ctx)
 	var known *run.Run
 	if wake, ok := ledger.DecodeWake(raw); ok {
 		switch wake.Wake {
@@ -128,12 +125,12 @@ func (l *Launcher) tooLate(d delivery) error {
 			since, what = d.hold.FirstClaim, "its first delivery"
 		}
 		if late := now.Sub(since); late > limit {
-			return missed(fmt.Sprintf("the run could not begin within %s, its startWithin: it is %s after %s%s", d.job.StartWithin, late.Round(time.Second), what, lastAnswer(d.hold)))
+			return missed(fmt.Sprintf("the run could not begin within %s, its startWithin: it is %s after %s%s", run.Brief(limit), run.Brief(late), what, lastAnswer(d.hold)))
 		}
 		return nil
 	}
 	if waited := now.Sub(d.hold.FirstClaim); waited > roomTime {
-		return noRoom(fmt.Sprintf("ECS had no room for the run for %s%s", waited.Round(time.Minute), lastAnswer(d.hold)))
+		return noRoom(fmt.Sprintf("ECS had no room for the run for %s%s", run.Brief(waited), lastAnswer(d.hold)))
 	}
 	return nil
 }

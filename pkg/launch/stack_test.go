@@ -304,7 +304,6 @@ func (s *stack) started(t *testing.T, job string) []string {
 }
 
 // item is the first attempt of a run as it stands in the table, as plain values.
-// What the reporter's lease says is left out, since it goes by the process's clock.
 func (s *stack) item(t *testing.T, job, runID string) map[string]any {
 	t.Helper()
 	return s.itemAt(t, "run#"+job+"#"+runID, "a#01")
@@ -321,10 +320,6 @@ func (s *stack) itemAt(t *testing.T, pk, sk string) map[string]any {
 	item := map[string]any{}
 	for name, value := range out.Item {
 		item[name] = plain(t, value)
-	}
-	delete(item, "reportUntil")
-	if verdict, ok := item["verdict"].(map[string]any); ok {
-		delete(verdict, "ended")
 	}
 	return item
 }

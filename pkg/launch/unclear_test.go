@@ -107,7 +107,7 @@ func TestNotAlone(t *testing.T) {
 		{
 			name: "too late while another may be alive", after: 11 * time.Minute,
 			prepare: func(*stack) {},
-			status:  "WAITING", reason: "the run could not begin within 10m, its startWithin: it is 11m0s after its first delivery; " +
+			status:  "WAITING", reason: "the run could not begin within 10m, its startWithin: it is 11m after its first delivery; " +
 				"ECS's last answer: it is not known whether ECS started sample:1 in cluster jobs, RunTask had no clear answer: ServerException: oops",
 			state: "CLAIMED", refused: "MISSED",
 		},

@@ -180,21 +180,21 @@ func TestTooLate(t *testing.T) {
 		{name: "a person's, which waited", fields: `, "startWithin": "1h"`, since: time.Hour, waits: 2 * time.Hour, person: true, status: "STARTED"},
 		{
 			name: "no room by its scheduled time", fields: `, "startWithin": "1h"`, since: 50 * time.Minute, waits: 11 * time.Minute,
-			status: "MISSED", reason: missed + "1h1m0s after its scheduled time; ECS's last answer: ECS could not place the task: AGENT",
+			status: "MISSED", reason: missed + "1h1m after its scheduled time; ECS's last answer: ECS could not place the task: AGENT",
 		},
 		{
 			name: "no room since its first delivery", fields: `, "startWithin": "1h"`, waits: 61 * time.Minute,
-			status: "MISSED", reason: missed + "1h1m0s after its first delivery; ECS's last answer: ECS could not place the task: AGENT",
+			status: "MISSED", reason: missed + "1h1m after its first delivery; ECS's last answer: ECS could not place the task: AGENT",
 		},
 		{name: "room in time", fields: `, "startWithin": "1h"`, waits: time.Hour, status: "STARTED"},
 		{name: "room after six hours", waits: 6 * time.Hour, status: "STARTED"},
 		{
 			name: "no room for six hours", waits: 6*time.Hour + time.Minute,
-			status: "LAUNCH_FAILED", reason: "ECS had no room for the run for 6h1m0s; ECS's last answer: ECS could not place the task: AGENT",
+			status: "LAUNCH_FAILED", reason: "ECS had no room for the run for 6h1m; ECS's last answer: ECS could not place the task: AGENT",
 		},
 		{
 			name: "a person's, and no room for six hours", fields: `, "startWithin": "1h"`, waits: 6*time.Hour + time.Minute, person: true,
-			status: "LAUNCH_FAILED", reason: "ECS had no room for the run for 6h1m0s; ECS's last answer: ECS could not place the task: AGENT",
+			status: "LAUNCH_FAILED", reason: "ECS had no room for the run for 6h1m; ECS's last answer: ECS could not place the task: AGENT",
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

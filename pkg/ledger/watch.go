@@ -79,16 +79,19 @@ type Row struct {
 // maxBatch is BatchGetItem's limit.
 const maxBatch = 100
 
-// Read reads entries, consistently and in their order. Those that are no longer
-// there, or no longer open, are left out.
+// Read reads entries, consistently and in their order, without their payloads.
+// Those that are no longer there, or no longer open, are left out.
 func (l *Ledger) Read(ctx context.Context, entries []Entry) ([]Row, error) {
+	attributes, names := projection()
 	found := map[string]item{}
 	for some := range slices.Chunk(entries, maxBatch) {
 		var keys []map[string]types.AttributeValue
 		for _, e := range some {
 			keys = append(keys, e.attributes())
 		}
-		items, err := l.batch(ctx, types.KeysAndAttributes{Keys: keys, ConsistentRead: aws.Bool(true)})
+		items, err := l.batch(ctx, types.KeysAndAttributes{
+			Keys: keys, ConsistentRead: aws.Bool(true), ProjectionExpression: attributes, ExpressionAttributeNames: names,
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -127,6 +130,24 @@ func (l *Ledger) batch(ctx context.Context, keys types.KeysAndAttributes) (items
 		keys.Keys = left
 	}
 	return items, nil
+}
+
+// BusyUntil is how long somebody may still be at the attempt, so that waking others
+// for it would do nothing: a launcher with its last call to ECS, or its reporter.
+func (a Attempt) BusyUntil() time.Time {
+	until := a.ReportUntil
+	if a.State != Launched && !a.LaunchUntil.IsZero() && a.LaunchUntil.Add(settle).After(until) {
+		until = a.LaunchUntil.Add(settle)
+	}
+	return until
+}
+
+// LaunchedAt is when its task was noted, else when it was first claimed.
+func (a Attempt) LaunchedAt() time.Time {
+	if a.StartBy.IsZero() {
+		return a.FirstClaim
+	}
+	return a.StartBy.Add(-a.StartTimeout)
 }
 
 // asRead begins a write that is taken only if the item is due when it was read to
