@@ -80,7 +80,7 @@ func (l *Launcher) withoutLedger(ctx context.Context, d delivery, away error) (A
 	return answer, l.reporter.Report(ctx, end)
 }
 
-// The waits of persist.
+// The waits where there is no ledger that would remember.
 const (
 	firstWait   = time.Second
 	longestWait = 20 * time.Second

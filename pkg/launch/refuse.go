@@ -162,13 +162,19 @@ func (l *Launcher) yield(ctx context.Context, d delivery, taken takenByTask) (An
 	return answer, l.ledger.Yield(ctx, d.hold, l.clusterARN(d.Plan.Place), taken.task, taken.digest, ledger.Limits{Start: payload.DefaultStartTimeout})
 }
 
-// stop ends a second task of the run.
+// stop ends a second task of the run. Nobody comes back to it: the next delivery only
+// learns of the first one.
 func (l *Launcher) stop(ctx context.Context, d delivery, task string) error {
-	_, err := l.ecs.StopTask(ctx, &ecs.StopTaskInput{
-		Cluster: d.Plan.Input.Cluster, Task: &task, Reason: aws.String("second task of run " + d.Run.ID),
-	})
-	if err != nil {
-		return fmt.Errorf("stop %s, the second task of run %s of job %s: %w", run.LastPart(task), d.Run.ID, d.Run.Job, awserr.Plain(err))
+	in := &ecs.StopTaskInput{Cluster: d.Plan.Input.Cluster, Task: &task, Reason: aws.String("second task of run " + d.Run.ID)}
+	for wait := firstWait; ; wait = min(2*wait, longestWait) {
+		_, err := l.ecs.StopTask(ctx, in)
+		if err == nil {
+			return nil
+		}
+		_, limited := ctx.Deadline()
+		final := awserr.Refused(err) && !awserr.Throttled(err)
+		if final || !limited || !run.Pause(ctx, wait) {
+			return fmt.Errorf("stop %s, the second task of run %s of job %s: %w", run.LastPart(task), d.Run.ID, d.Run.Job, awserr.Plain(err))
+		}
 	}
-	return nil
 }
