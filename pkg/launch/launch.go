@@ -92,7 +92,7 @@ func (l *Launcher) Handle(ctx context.Context, raw json.RawMessage) (Answer, err
 	switch {
 	case err != nil:
 		return l.withoutLedger(ctx, d, err)
-	case !claimed && hold.Attempt.State != "" && !hold.Same(d.Delivery):
+	case !claimed && hold.State != "" && !hold.Same(d.Delivery):
 		return l.reject(ctx, d, rejection(report.Taken(d.Delivery, hold.Attempt)))
 	case !claimed:
 		return report.Known(hold.Attempt), nil

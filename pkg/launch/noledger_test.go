@@ -1,7 +1,6 @@
 package launch_test
 
 import (
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +18,7 @@ import (
 // While the ledger cannot be reached, what need not be remembered starts.
 func TestWithoutTheLedger(t *testing.T) {
 	t.Parallel()
-	denied := func(t *testing.T, s *stack) { s.wire.breaks(ledgerAway(400, "AccessDeniedException", "no")) }
+	denied := func(_ *testing.T, s *stack) { s.wire.breaks(ledgerAway(400, "AccessDeniedException", "no")) }
 	limited := "a job with time limits is not started without the ledger: claim attempt 1 of run r-1 of job j, in the ledger (table ledger): AccessDeniedException: no"
 	const invalid = "comand: unknown field, did you mean command?"
 	for _, tc := range []struct {
@@ -133,12 +132,12 @@ func TestTheLedgerComesBack(t *testing.T) {
 	writes := 0
 	for _, tc := range []struct {
 		name   string
-		broken func(operation string) *http.Response
+		broken func(operation string) *answer
 		err    string // of the first delivery
 		again  map[string]any
 	}{
 		{"away for the whole first delivery", ledgerAway(400, "AccessDeniedException", "no"), "", map[string]any{"claims": 1.0, "holder": "request-2"}},
-		{"away when the task is noted", func(operation string) *http.Response {
+		{"away when the task is noted", func(operation string) *answer {
 			if operation != "UpdateItem" {
 				return nil
 			}
@@ -147,7 +146,7 @@ func TestTheLedgerComesBack(t *testing.T) {
 			}
 			return failing(400, "AccessDeniedException", "no")
 		}, "note the task of attempt 1 of run r-1 of job j, in the ledger (table ledger): AccessDeniedException: no", map[string]any{"claims": 2.0, "holder": "request-2"}},
-		{"away for the claim", func(operation string) *http.Response {
+		{"away for the claim", func(operation string) *answer {
 			if operation != "UpdateItem" {
 				return nil
 			}

@@ -66,7 +66,8 @@ func TestSecondTaskIsStoppedForSure(t *testing.T) {
 	}{
 		{"it can be later", localaws.Fault{Operation: "StopTask", Code: "ServerException", Message: "oops", Status: 500, Times: 3}, ""},
 		{
-			"it cannot be", localaws.Fault{Operation: "StopTask", Code: "AccessDeniedException", Message: "no"},
+			"it cannot be",
+			localaws.Fault{Operation: "StopTask", Code: "AccessDeniedException", Message: "no"},
 			"stop TASK, the second task of run r-1 of job j: AccessDeniedException: no",
 		},
 	} {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -60,10 +61,10 @@ type wire struct {
 	mu    sync.Mutex
 	calls []string
 	// broken answers a call in place of AWS, unless it returns nil.
-	broken func(operation string) *http.Response
+	broken func(operation string) *answer
 	// instead is what arrives in place of AWS's answer to an operation; nil for a
 	// connection that is cut.
-	instead map[string]func() *http.Response
+	instead map[string]*answer
 	// first is called before an operation is.
 	first map[string]func()
 }
@@ -92,34 +93,31 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		first()
 	}
 	if broken != nil {
-		if answer := broken(operation); answer != nil {
-			answer.Request = r
-			return answer, nil
+		if a := broken(operation); a != nil {
+			return a.to(r), nil
 		}
 	}
-	answer, err := http.DefaultTransport.RoundTrip(r)
+	response, err := http.DefaultTransport.RoundTrip(r)
 	if err != nil || !replaced {
-		return answer, err
+		return response, err
 	}
-	if err := answer.Body.Close(); err != nil {
+	if err := response.Body.Close(); err != nil {
 		return nil, err
 	}
 	if instead == nil {
 		return nil, errCut
 	}
-	answer = instead()
-	answer.Request = r
-	return answer, nil
+	return instead.to(r), nil
 }
 
 var errCut = errors.New("connection reset by peer")
 
 // answers puts another answer in place of AWS's to an operation, once AWS has done
 // it.
-func (w *wire) answers(operation string, instead func() *http.Response) {
+func (w *wire) answers(operation string, instead *answer) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.instead = map[string]func() *http.Response{operation: instead}
+	w.instead = map[string]*answer{operation: instead}
 }
 
 // cut lets no answer to an operation arrive; "" ends that.
@@ -141,33 +139,31 @@ func (w *wire) take() []string {
 	return calls
 }
 
-func (w *wire) breaks(broken func(operation string) *http.Response) {
+func (w *wire) breaks(broken func(operation string) *answer) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.broken = broken
 }
 
-// answering is an answer of AWS JSON.
-func answering(body string) *http.Response {
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/x-amz-json-1.1"}}, Body: io.NopCloser(strings.NewReader(body))}
+// answer is one of AWS JSON.
+type answer struct {
+	status int
+	body   string
 }
 
-// failing is one with an error.
-func failing(status int, code, message string) *http.Response {
-	body, _ := json.Marshal(map[string]string{"__type": code, "message": message})
-	answer := answering(string(body))
-	answer.StatusCode = status
-	return answer
+func (a answer) to(r *http.Request) *http.Response {
+	return &http.Response{
+		StatusCode: a.status, Header: http.Header{"Content-Type": {"application/x-amz-json-1.1"}}, Body: io.NopCloser(strings.NewReader(a.body)), Request: r,
+	}
 }
 
-// refusing makes refusals.
-func refusing(code, message string) func() *http.Response {
-	return func() *http.Response { return failing(http.StatusBadRequest, code, message) }
+func failing(status int, code, message string) *answer {
+	return &answer{status, fmt.Sprintf(`{"__type": %q, "message": %q}`, code, message)}
 }
 
 // ledgerAway answers every call of DynamoDB's in its place.
-func ledgerAway(status int, code, message string) func(string) *http.Response {
-	return func(operation string) *http.Response {
+func ledgerAway(status int, code, message string) func(string) *answer {
+	return func(operation string) *answer {
 		if strings.HasSuffix(operation, "Item") {
 			return failing(status, code, message)
 		}

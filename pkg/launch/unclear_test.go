@@ -166,7 +166,7 @@ func TestRefusedAndThereIsATask(t *testing.T) {
 	s := start(t)
 	payload := `{"job": "j", "runId": "r-1", "command": ["sleep", "60"], "timeout": "1h"}`
 	// ECS starts the task, and answers that it may not be.
-	s.wire.answers("RunTask", refusing("AccessDeniedException", "no"))
+	s.wire.answers("RunTask", failing(400, "AccessDeniedException", "no"))
 	answer, err := s.invoke(t, payload)
 	tasks := s.started(t, "j")
 	if len(tasks) != 1 {

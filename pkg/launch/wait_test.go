@@ -2,7 +2,6 @@ package launch_test
 
 import (
 	"fmt"
-	"net/http"
 	"testing"
 	"time"
 
@@ -139,7 +138,7 @@ func TestLooksBeforeAnotherTry(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	payload := `{"job": "j", "runId": "r-1", "command": ["sleep", "60"]}`
-	s.wire.answers("RunTask", func() *http.Response { return answering(`{"tasks": [], "failures": [{"reason": "AGENT"}]}`) })
+	s.wire.answers("RunTask", &answer{200, `{"tasks": [], "failures": [{"reason": "AGENT"}]}`})
 	if answer, err := s.invoke(t, payload); err != nil || answer.Status != "WAITING" {
 		t.Fatalf("%+v, %v", answer, err)
 	}
