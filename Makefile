@@ -1,7 +1,7 @@
 EVENT ?= events/launcher/nightly-report.json
 ADDR  ?= 127.0.0.1:4599
 
-FUNCTIONS = launcher collector executor
+FUNCTIONS = launcher collector executor watchdog
 
 # What is deployed depends on nothing of the machine that builds it: no cgo, no
 # paths, no version control stamp.

@@ -153,7 +153,7 @@ func (a Attempt) LaunchedAt() time.Time {
 // asRead begins a write that is taken only if the item is due when it was read to
 // be: of two ticks that read it, one acts.
 func asRead(r Row, and string) *update {
-	return on("#due = :read AND attribute_not_exists(#reported)"+and).value("read", instant(r.Entry.Due))
+	return on("#due = :read AND attribute_not_exists(#reported)"+and).value("read", instant(r.Due))
 }
 
 // Move is the watchdog's first act on a row: the next look is at that time, whatever
@@ -178,10 +178,10 @@ func (l *Ledger) StopFor(ctx context.Context, r Row, why string, next time.Time)
 
 func (l *Ledger) move(ctx context.Context, r Row, u *update) (bool, error) {
 	in := &dynamodb.UpdateItemInput{
-		TableName: &l.cfg.Table, Key: r.Entry.attributes(), UpdateExpression: aws.String(u.expression()), ConditionExpression: aws.String(u.condition),
+		TableName: &l.cfg.Table, Key: r.attributes(), UpdateExpression: aws.String(u.expression()), ConditionExpression: aws.String(u.condition),
 		ExpressionAttributeNames: u.names, ExpressionAttributeValues: u.values,
 	}
-	_, err := persist(ctx, "move "+r.Entry.String(), l.cfg.Table, func() (*dynamodb.UpdateItemOutput, error) { return l.db.UpdateItem(ctx, in) })
+	_, err := persist(ctx, "move "+r.String(), l.cfg.Table, func() (*dynamodb.UpdateItemOutput, error) { return l.db.UpdateItem(ctx, in) })
 	if _, not := errors.AsType[*types.ConditionalCheckFailedException](err); not {
 		return false, nil
 	}

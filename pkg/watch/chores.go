@@ -20,8 +20,9 @@ const (
 	// wokenAgain leaves a function the time to be invoked and to take a lease, which
 	// sets a time of its own.
 	wokenAgain = 3 * time.Minute
-	// soon is for what is expected to be otherwise at the next tick.
-	soon = time.Minute
+	// soon is for what is looked at again at the next tick: a little less than a
+	// minute, or it would be at the one after it.
+	soon = 50 * time.Second
 	// unreadAgain is for what only another release may be able to read.
 	unreadAgain = time.Hour
 )
@@ -78,7 +79,7 @@ func (t *tick) wakeUp(ctx context.Context, c chore, function string) error {
 		return fmt.Errorf("wake function %s for %s: %w", function, c.Attempt.Key, awserr.Plain(err))
 	}
 	t.count(&t.wakes)
-	t.log.InfoContext(ctx, "woke "+function, "for", what, "job", c.Attempt.Job, "run_id", c.Attempt.RunID, "attempt", c.Attempt.Key.Attempt)
+	t.log.InfoContext(ctx, "woke "+function, "for", what, "job", c.Attempt.Job, "run_id", c.Attempt.RunID, "attempt", c.Attempt.Attempt)
 	return nil
 }
 

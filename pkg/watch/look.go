@@ -23,62 +23,74 @@ import (
 const maxDescribed = 100
 
 // seen is what is to be done after the tasks were looked at.
-type seen struct{ ended, stops []chore }
+type seen struct {
+	mu           sync.Mutex
+	ended, stops []chore
+}
+
+func (s *seen) add(to *[]chore, c chore) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*to = append(*to, c)
+}
 
 // lookTime is how long ECS has for an answer.
 const lookTime = 10 * time.Second
 
 // look looks at tasks, a hundred at a time. It has half of the tick's time, so that
 // an ECS that does not answer leaves the other half to the rest.
-func (t *tick) look(list []chore) (s seen) {
+func (t *tick) look(list []chore) *seen {
 	begin, cancel := run.Share(t.begin, time.Minute)
 	defer cancel()
+	s := &seen{}
 	for _, some := range byCluster(list) {
 		if begin.Err() != nil {
 			break
 		}
-		var (
-			mu    sync.Mutex
-			taken []chore
-		)
-		// A request that ends the tick, if there is one, must not be the next tick's
-		// first again: hence the move before it.
-		t.each(begin, some, 0, func(ctx context.Context, c chore) error {
-			ok, err := t.moved(ctx, &c, t.ledger.Now().Add(soon))
-			if ok {
-				mu.Lock()
-				defer mu.Unlock()
-				taken = append(taken, c)
-			}
-			return err
-		})
-		if len(taken) == 0 {
-			continue
+		if taken := t.take(begin, some); len(taken) > 0 {
+			t.lookAt(taken, s)
 		}
-		found, err := t.describe(taken)
-		if err != nil {
-			t.log.ErrorContext(t.end, "tasks not looked at; they will be again", "tasks", len(taken), "error", err)
-			t.failed(err)
-		}
-		t.each(t.begin, taken, 0, func(ctx context.Context, c chore) error {
-			at, ok := found[run.LastPart(c.Attempt.Task)]
-			switch {
-			case ok:
-			case c.Attempt.Verdict != nil:
-				at = nil // it is told without ECS
-			case err != nil:
-				return nil
-			default:
-				return fmt.Errorf("ECS says nothing of task %s of %s", c.Attempt.Task, c.Attempt.Key)
-			}
-			return t.judge(ctx, c, at, func(add func(*seen)) {
-				mu.Lock()
-				defer mu.Unlock()
-				add(&s)
-			})
-		})
 	}
 	return s
+}
+
+// take moves rows to the next tick. A request that would end this one, if there is
+// such a request, must not be the next one's first again.
+func (t *tick) take(begin context.Context, list []chore) []chore {
+	var (
+		mu    sync.Mutex
+		taken []chore
+	)
+	t.each(begin, list, 0, func(ctx context.Context, c chore) error {
+		ok, err := t.moved(ctx, &c, t.ledger.Now().Add(soon))
+		if ok {
+			mu.Lock()
+			defer mu.Unlock()
+			taken = append(taken, c)
+		}
+		return err
+	})
+	return taken
+}
+
+// lookAt looks at tasks of one cluster.
+func (t *tick) lookAt(list []chore, s *seen) {
+	found, err := t.describe(list)
+	answered := err == nil
+	if !answered {
+		t.log.ErrorContext(t.end, "tasks not looked at; they will be again", "tasks", len(list), "error", err)
+		t.failed(err)
+	}
+	t.each(t.begin, list, 0, func(ctx context.Context, c chore) error {
+		task, ok := found[run.LastPart(c.Attempt.Task)]
+		switch {
+		case ok, c.Attempt.Verdict != nil: // which can be told without ECS
+			return t.judge(ctx, c, task, s)
+		case answered:
+			return fmt.Errorf("ECS says nothing of task %s of %s", c.Attempt.Task, c.Attempt.Key)
+		}
+		return nil
+	})
 }
 
 // byCluster cuts tasks into requests of DescribeTasks, each of one cluster.
@@ -133,32 +145,25 @@ func (t *tick) describe(list []chore) (map[string]*types.Task, error) {
 }
 
 // judge does what a look at a task asks for, or leaves it to a lane of its own.
-func (t *tick) judge(ctx context.Context, c chore, at *types.Task, later func(func(*seen))) error {
-	l := decide(c.Attempt, at, t.ledger.Now())
-	switch l.act {
-	case tell:
-		event, err := stopEvent(at, t.ledger.Now())
-		if err != nil {
-			return err
+func (t *tick) judge(ctx context.Context, c chore, task *types.Task, s *seen) (err error) {
+	d := decide(c.Attempt, task, t.ledger.Now())
+	switch {
+	case d.act == tell:
+		if c.event, err = stopEvent(task, t.ledger.Now()); err == nil {
+			s.add(&s.ended, c)
 		}
-		c.event = event
-		later(func(s *seen) { s.ended = append(s.ended, c) })
-	case wake:
-		c.wake = l.wake
-		later(func(s *seen) { s.ended = append(s.ended, c) })
-	case stop:
-		c.why, c.reason = l.why, l.reason
-		later(func(s *seen) { s.stops = append(s.stops, c) })
+	case d.act == wake:
+		c.wake = d.wake
+		s.add(&s.ended, c)
+	case d.act == stop:
+		c.why, c.reason = d.why, d.reason
+		s.add(&s.stops, c)
+	case d.runUntil.IsZero():
+		_, err = t.ledger.Move(ctx, c.Row, d.next)
 	default:
-		var err error
-		if l.runUntil.IsZero() {
-			_, err = t.ledger.Move(ctx, c.Row, l.next)
-		} else {
-			_, err = t.ledger.Started(ctx, c.Row, l.runUntil, l.next)
-		}
-		return err
+		_, err = t.ledger.Started(ctx, c.Row, d.runUntil, d.next)
 	}
-	return nil
+	return err
 }
 
 // What a look at a task asks for.

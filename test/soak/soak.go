@@ -56,7 +56,7 @@ const (
 	sharePublish   = 0.01  // publications that fail
 	shareKilled    = 0.01  // invocations that are killed
 	taskBurst      = 100   // calls of RunTask and StopTask at once …
-	tasksPerSecond = 40    // … and in a second of real time, as ECS allows an account
+	tasksPerSecond = 20    // … and in a second of real time, as ECS allows on Fargate
 	herd           = 200   // runs that are due at once
 	jobs           = 40
 )
