@@ -80,7 +80,7 @@ func (l *Launcher) withoutLedger(ctx context.Context, d delivery, away error) (A
 	return answer, l.reporter.Report(ctx, end)
 }
 
-// The waits of persist.
+// The waits where there is no ledger that would remember.
 const (
 	firstWait   = time.Second
 	longestWait = 20 * time.Second
@@ -188,8 +188,8 @@ func (l *Launcher) adopt(ctx context.Context, plan Plan, arns []string) (string,
 
 // takenByTask is a run whose identity a task has that carries another payload.
 type takenByTask struct {
-	task string
-	why  rejection
+	task, digest string // digest is of the task's payload, "" if it carries none
+	why          rejection
 }
 
 func (t takenByTask) Error() string { return string(t.why) }
@@ -202,11 +202,12 @@ func (l *Launcher) same(ctx context.Context, plan Plan, arn string, r run.Run, c
 		l.log.InfoContext(ctx, "the run was started before", "job", plan.Run.Job, "run_id", plan.Run.ID, "task_arn", arn)
 		return arn, nil
 	}
+	digest := c.Digest
 	how := "whose payload differs in " + strings.Join(payload.Differing(plan.Digest, c.Digest), ", ")
 	if !ours {
-		how = fmt.Sprintf("which carries run %q of job %q", r.ID, r.Job)
+		how, digest = fmt.Sprintf("which carries run %q of job %q", r.ID, r.Job), ""
 	} else if c.Digest == "" {
 		how = "which carries no digest of its payload"
 	}
-	return "", takenByTask{arn, rejection(fmt.Sprintf("runId: run %s of job %s was started before, as task %s, %s; this payload was not run: give each its own runId, scheduledTime or job", plan.Run.ID, plan.Run.Job, run.LastPart(arn), how))}
+	return "", takenByTask{arn, digest, rejection(fmt.Sprintf("runId: run %s of job %s was started before, as task %s, %s; this payload was not run: give each its own runId, scheduledTime or job", plan.Run.ID, plan.Run.Job, run.LastPart(arn), how))}
 }

@@ -39,13 +39,16 @@ func (l *Launcher) read(ctx context.Context, raw json.RawMessage) (delivery, err
 	if wake, ok := ledger.DecodeWake(raw); ok {
 		switch wake.Wake {
 		case ledger.WakeStart:
-			raw, d.Person = wake.Payload, wake.By
+			raw, d.Person = wake.Payload, cmp.Or(wake.By, "a person")
 		case ledger.WakeLaunch:
 			a, found, err := l.ledger.Get(ctx, wake.Key)
 			if err != nil {
 				return d, err
 			}
-			if !found || a.State != ledger.Due || !a.Reported.IsZero() {
+			if !found {
+				return d, fmt.Errorf("the launcher was woken for %s, which is not in the ledger", wake.Key)
+			}
+			if a.State != ledger.Due || !a.Reported.IsZero() {
 				answer := report.Known(a)
 				d.answer = &answer
 				return d, nil
@@ -56,19 +59,42 @@ func (l *Launcher) read(ctx context.Context, raw json.RawMessage) (delivery, err
 			return d, fmt.Errorf("the launcher was woken for %q, which is the collector's; see LAUNCHER_NAME and COLLECTOR_NAME of the watchdog", wake.Wake)
 		}
 	}
-	var eventID string
-	d.job, eventID, d.invalid = payload.Decode(raw)
 	d.Holder = report.RequestID(ctx)
-	d.Payload, d.Digest, d.Schedule = raw, payload.Digest(raw), d.job.Schedule
+	eventID := d.decode(raw)
 	d.Run = d.job.Run(eventID, d.Holder)
 	if known != nil {
 		d.Run = *known
 	}
+	l.outline(&d)
+	return d, nil
+}
+
+// decode makes d one of this payload, and returns the id of the event that it came
+// in.
+func (d *delivery) decode(raw []byte) (eventID string) {
+	d.job, eventID, d.invalid = payload.Decode(raw)
+	d.Payload, d.Digest, d.Schedule = raw, payload.Digest(raw), d.job.Schedule
+	return eventID
+}
+
+// outline says of the launch what the payload alone says.
+func (l *Launcher) outline(d *delivery) {
 	d.Plan = Plan{Request: Request{Run: d.Run, Job: d.job, Digest: d.Digest}, Place: result.Place{
 		Command: d.job.Command, Cluster: d.job.Cluster, TaskDefinition: d.job.TaskDefinition, Container: d.job.Container,
 	}}
 	d.Cluster = l.clusterARN(result.Place{Cluster: cmp.Or(d.job.Cluster, run.ClusterOf(d.job.Service)), TaskDefinition: d.job.TaskDefinition})
-	return d, nil
+}
+
+// held makes d one of the claim that it has. By schedule and time, another payload
+// can be the same run's; a run is launched with one payload, the first one, so that
+// ECS sees the same request under the same token.
+func (l *Launcher) held(d *delivery, hold ledger.Hold) {
+	d.hold, d.open = hold, hold.Open
+	d.Person = cmp.Or(d.Person, hold.Person)
+	if hold.Digest != d.Digest && len(hold.Payload) > 0 {
+		d.decode(hold.Payload)
+		l.outline(d)
+	}
 }
 
 func (d delivery) limits() ledger.Limits {
@@ -99,12 +125,12 @@ func (l *Launcher) tooLate(d delivery) error {
 			since, what = d.hold.FirstClaim, "its first delivery"
 		}
 		if late := now.Sub(since); late > limit {
-			return missed(fmt.Sprintf("the run could not begin within %s, its startWithin: it is %s after %s%s", d.job.StartWithin, late.Round(time.Second), what, lastAnswer(d.hold)))
+			return missed(fmt.Sprintf("the run could not begin within %s, its startWithin: it is %s after %s%s", run.Brief(limit), run.Brief(late), what, lastAnswer(d.hold)))
 		}
 		return nil
 	}
 	if waited := now.Sub(d.hold.FirstClaim); waited > roomTime {
-		return noRoom(fmt.Sprintf("ECS had no room for the run for %s%s", waited.Round(time.Minute), lastAnswer(d.hold)))
+		return noRoom(fmt.Sprintf("ECS had no room for the run for %s%s", run.Brief(waited), lastAnswer(d.hold)))
 	}
 	return nil
 }
@@ -113,7 +139,7 @@ func lastAnswer(h ledger.Hold) string {
 	if h.Answer == "" {
 		return ""
 	}
-	return "; its last answer: " + h.Answer
+	return "; ECS's last answer: " + h.Answer
 }
 
 // errNoName is told to the sender of a payload without a job's name, beside what is

@@ -92,12 +92,12 @@ func (l *Launcher) Handle(ctx context.Context, raw json.RawMessage) (Answer, err
 	switch {
 	case err != nil:
 		return l.withoutLedger(ctx, d, err)
-	case !claimed && hold.Attempt.State != "" && !hold.Same(d.Delivery):
+	case !claimed && hold.State != "" && !hold.Same(d.Delivery):
 		return l.reject(ctx, d, rejection(report.Taken(d.Delivery, hold.Attempt)))
 	case !claimed:
 		return report.Known(hold.Attempt), nil
 	}
-	d.hold, d.open = hold, hold.Open
+	l.held(&d, hold)
 	if d.invalid != nil {
 		return l.refuse(ctx, d, d.invalid)
 	}
@@ -129,7 +129,7 @@ func (l *Launcher) claim(ctx context.Context, d delivery) (ledger.Hold, bool, er
 // started notes the task. If the attempt has another one, this one is stopped.
 func (l *Launcher) started(ctx context.Context, d delivery, task string) (Answer, error) {
 	log := l.log.With("job", d.Run.Job, "run_id", d.Run.ID, "task_arn", task)
-	a, ok, err := l.ledger.Launched(ctx, ledger.KeyOf(d.Run), *d.Plan.Input.Cluster, task, d.limits())
+	a, ok, err := l.ledger.Launched(ctx, ledger.KeyOf(d.Run), l.clusterARN(d.Plan.Place), task, d.limits())
 	if err != nil {
 		// The task runs; the next claim gets the same one of ECS by its token.
 		return Answer{}, report.Uncertain{Err: err}

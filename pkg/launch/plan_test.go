@@ -3,9 +3,11 @@ package launch_test
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -14,6 +16,8 @@ import (
 
 	"errand/pkg/awsjson"
 	"errand/pkg/launch"
+	"errand/pkg/ledger/ledgertest"
+	"errand/pkg/metric"
 	"errand/pkg/payload"
 	"errand/pkg/report"
 	"errand/pkg/result"
@@ -184,7 +188,10 @@ func TestServicesOfEveryKind(t *testing.T) {
 			t.Parallel()
 			fake := &oneService{service: tc.service}
 			var told result.Result
-			l := launch.New(fake, report.New(publisher(func(r result.Result) { told = r }), slog.New(slog.DiscardHandler)), stackConfig, slog.New(slog.DiscardHandler))
+			table, _ := ledgertest.New(t)
+			metrics := metric.New(io.Discard, stackConfig.StartedByPrefix, time.Now)
+			reporter := report.New(table, publisher(func(r result.Result) { told = r }), metrics, slog.New(slog.DiscardHandler))
+			l := launch.New(fake, table, reporter, metrics, stackConfig, slog.New(slog.DiscardHandler))
 			answer, err := l.Handle(t.Context(), json.RawMessage(`{"job": "j", "service": "web"}`))
 			if err != nil {
 				t.Fatal(err)
@@ -224,12 +231,18 @@ func (o *oneService) ListTasks(context.Context, *ecs.ListTasksInput, ...func(*ec
 }
 
 func (o *oneService) RunTask(context.Context, *ecs.RunTaskInput, ...func(*ecs.Options)) (*ecs.RunTaskOutput, error) {
-	return &ecs.RunTaskOutput{Tasks: []types.Task{{}}}, nil // even the ARN may be left out
+	return &ecs.RunTaskOutput{Tasks: []types.Task{{TaskArn: aws.String("arn:aws:ecs:eu-west-1:123456789012:task/jobs/0123")}}}, nil
+}
+
+func (o *oneService) StopTask(context.Context, *ecs.StopTaskInput, ...func(*ecs.Options)) (*ecs.StopTaskOutput, error) {
+	return &ecs.StopTaskOutput{}, nil
 }
 
 type publisher func(result.Result)
 
-func (p publisher) Publish(_ context.Context, r result.Result) error {
+func (publisher) Topics() []string { return []string{"results"} }
+
+func (p publisher) Publish(_ context.Context, _ string, r result.Result, _ func()) error {
 	p(r)
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"errand/pkg/awserr"
 	"errand/pkg/ledger"
+	"errand/pkg/payload"
 	"errand/pkg/report"
 	"errand/pkg/result"
 	"errand/pkg/run"
@@ -68,15 +69,29 @@ func (l *Launcher) refuse(ctx context.Context, d delivery, why error) (Answer, e
 		answer.Reason, answer.NextTryAt = end.Reason, d.hold.Due
 		return answer, l.ledger.Note(ctx, d.hold, end.Status, end.Reason)
 	}
+	var hidden error
 	ab := report.Abandonment{
 		Key: ledger.KeyOf(d.Run), Delivery: d.Delivery, Hold: &d.hold,
 		Limits: func(ledger.Attempt) ledger.Limits { return d.limits() },
 		End: func(_ ledger.Attempt, forgotten bool) (result.Result, time.Time) {
+			if _, failed := errors.AsType[placementError](why); hidden != nil && (failed || d.hold.Try > 0) {
+				// After failures there may be a task. Where ECS has only ever refused
+				// the call, there is none.
+				return l.refused(d, report.Uncertain{Err: fmt.Errorf("it is not known whether the run was started: %w; before that, %w", hidden, why)}, forgotten), time.Time{}
+			}
 			return l.refused(d, why, forgotten), time.Time{}
 		},
 	}
 	if d.asked || d.hold.Claims > 1 {
-		ab.Find = l.find
+		ab.Find = func(ctx context.Context, a ledger.Attempt) (string, string, error) {
+			cluster, task, err := l.find(ctx, a)
+			if awserr.Denied(err) {
+				// Nor will ECS show it to this launcher later: the run must not stay
+				// untold for that.
+				hidden, err = err, nil
+			}
+			return cluster, task, err
+		}
 	}
 	out, err := l.reporter.Abandon(ctx, ab)
 	return l.outcome(ctx, d, out, err)
@@ -139,19 +154,27 @@ func (l *Launcher) reject(ctx context.Context, d delivery, why rejection) (Answe
 // yield leaves the identity to the task that ECS has for another payload, which was
 // started when there was no ledger.
 func (l *Launcher) yield(ctx context.Context, d delivery, taken takenByTask) (Answer, error) {
-	if _, _, err := l.ledger.Launched(ctx, ledger.KeyOf(d.Run), *d.Plan.Input.Cluster, taken.task, d.limits()); err != nil {
-		return Answer{}, report.Uncertain{Err: err}
+	answer, err := l.reject(ctx, d, taken.why)
+	if err != nil {
+		return Answer{}, err
 	}
-	return l.reject(ctx, d, taken.why)
+	// Not before people were told: the next delivery does not come here again.
+	return answer, l.ledger.Yield(ctx, d.hold, l.clusterARN(d.Plan.Place), taken.task, taken.digest, ledger.Limits{Start: payload.DefaultStartTimeout})
 }
 
-// stop ends a second task of the run.
+// stop ends a second task of the run. Nobody comes back to it: the next delivery only
+// learns of the first one.
 func (l *Launcher) stop(ctx context.Context, d delivery, task string) error {
-	_, err := l.ecs.StopTask(ctx, &ecs.StopTaskInput{
-		Cluster: d.Plan.Input.Cluster, Task: &task, Reason: aws.String("second task of run " + d.Run.ID),
-	})
-	if err != nil {
-		return fmt.Errorf("stop %s, the second task of run %s of job %s: %w", run.LastPart(task), d.Run.ID, d.Run.Job, awserr.Plain(err))
+	in := &ecs.StopTaskInput{Cluster: d.Plan.Input.Cluster, Task: &task, Reason: aws.String("second task of run " + d.Run.ID)}
+	for wait := firstWait; ; wait = min(2*wait, longestWait) {
+		_, err := l.ecs.StopTask(ctx, in)
+		if err == nil {
+			return nil
+		}
+		_, limited := ctx.Deadline()
+		final := awserr.Refused(err) && !awserr.Throttled(err)
+		if final || !limited || !run.Pause(ctx, wait) {
+			return fmt.Errorf("stop %s, the second task of run %s of job %s: %w", run.LastPart(task), d.Run.ID, d.Run.Job, awserr.Plain(err))
+		}
 	}
-	return nil
 }

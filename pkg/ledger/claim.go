@@ -186,6 +186,17 @@ func (l *Ledger) Launched(ctx context.Context, key Key, cluster, task string, li
 	return a, ok, err
 }
 
+// Yield is step 3 for a task of another payload under the run's identity, which was
+// started while there was no ledger: from now on the attempt is of that payload, of
+// which only the digest is known, and of the holder's no more.
+func (l *Ledger) Yield(ctx context.Context, h Hold, cluster, task, digest string, limits Limits) error {
+	u := l.held(h)
+	l.launched(u, h.Key, cluster, task, limits)
+	u.set("digest", optional(digest)).remove("payload", "schedule", "person")
+	_, _, err := l.write(ctx, "note the task of "+h.String(), h.Key, u)
+	return err
+}
+
 func (l *Ledger) launched(u *update, key Key, cluster, task string, limits Limits) {
 	now := l.Now()
 	look := now.Add(min(firstLook, limits.Start))

@@ -25,6 +25,7 @@ func TestDigest(t *testing.T) {
 		{"another form", `{"logLines":5,"scheduledTime":"2026-11-20T02:00:00Z","command":["./import","eu"],"job":"import"}`, nil},
 		{"in an event", `{"detail-type": "Errand Job", "id": "e", "detail": {"job": "import", "command": ["./import", "eu"], "scheduledTime": "2026-11-20T02:00:00Z", "logLines": 5}}`, nil},
 		{"another job", `{"job": "export", "command": ["./import", "eu"], "scheduledTime": "2026-11-20T02:00:00Z", "logLines": 5}`, nil},
+		{"from a schedule", `{"job": "import", "command": ["./import", "eu"], "scheduledTime": "2026-11-20T02:00:00Z", "logLines": 5, "schedule": "nightly"}`, nil},
 		{"another command", `{"job": "import", "command": ["./import", "us"], "scheduledTime": "2026-11-20T02:00:00Z", "logLines": 5}`, []string{"command"}},
 		{"a field less and one more", `{"job": "import", "command": ["./import", "eu"], "scheduledTime": "2026-11-20T02:00:00Z", "cluster": "c"}`, []string{"cluster", "logLines"}},
 		{"everything else", `{"job": "import"}`, []string{"command", "logLines", "scheduledTime"}},

@@ -92,6 +92,9 @@ func decodeWrapped(raw []byte, method Method, p any, command *[]string, check fu
 		return eventID, Invalid{problem}
 	}
 	problems := decode(payload, p, check)
+	if len(raw) > maxBytes {
+		problems = append(problems, fmt.Sprintf("the payload has %d bytes, and errand takes %d; pass large input through S3 or SSM", len(raw), maxBytes))
+	}
 	if of := MethodOf(raw); of == other(method) {
 		// Its fields are right where it belongs.
 		problems = Invalid{misdirected[of]}
@@ -104,6 +107,10 @@ func decodeWrapped(raw []byte, method Method, p any, command *[]string, check fu
 	}
 	return eventID, problems
 }
+
+// maxBytes is the longest payload, in bytes, with its wrapping. The ledger keeps no
+// longer one, and a run that waits, or that a person sends again, has only that.
+const maxBytes = 64 << 10
 
 // maxProblems bounds a refusal that people have to read.
 const maxProblems = 50

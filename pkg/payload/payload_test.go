@@ -29,7 +29,8 @@ const everything = `{
 		"group": "nightly", "tags": [{"key": "team", "value": "billing"}], "propagateTags": "TASK_DEFINITION",
 		"enableExecuteCommand": true,
 		"volumeConfigurations": [{"name": "data", "managedEBSVolume": {"roleArn": "arn:aws:iam::123456789012:role/ebs", "sizeInGiB": 10}}],
-		"scheduledTime": "2026-11-20T03:00:00+01:00", "runId": "r-1", "logLines": 0}`
+		"scheduledTime": "2026-11-20T03:00:00+01:00", "runId": "r-1", "logLines": 0, "method": "run-task",
+		"schedule": "arn:aws:scheduler:eu-west-1:123456789012:schedule/errand/billing-daily", "timeout": "2h", "startTimeout": "10m", "startWithin": "1h"}`
 
 // sdkTypes are the SDK's, which have unexported members.
 var sdkTypes = []any{
@@ -71,7 +72,8 @@ func TestDecode(t *testing.T) {
 		VolumeConfigurations: []types.TaskVolumeConfiguration{{Name: aws.String("data"), ManagedEBSVolume: &types.TaskManagedEBSVolumeConfiguration{
 			RoleArn: aws.String("arn:aws:iam::123456789012:role/ebs"), SizeInGiB: aws.Int32(10),
 		}}},
-		ScheduledTime: time.Date(2026, 11, 20, 2, 0, 0, 0, time.UTC), RunID: "r-1", LogLines: aws.Int(0),
+		ScheduledTime: time.Date(2026, 11, 20, 2, 0, 0, 0, time.UTC), RunID: "r-1", LogLines: aws.Int(0), Method: "run-task",
+		Schedule: "arn:aws:scheduler:eu-west-1:123456789012:schedule/errand/billing-daily", Timeout: "2h", StartTimeout: "10m", StartWithin: "1h",
 	}
 	event := `{"version": "0", "id": "e-1", "detail-type": "Errand Job", "source": "com.example.shop", "detail": ` + everything + `}`
 	for name, raw := range map[string]string{"bare": everything, "as the detail of an event": event} {
@@ -129,7 +131,18 @@ func TestDecodeRefuses(t *testing.T) {
 		{"too many log lines", `{"job": "j", "logLines": 1001}`, []string{"logLines: 1001 must be from 0 to 1000"}},
 		{"negative log lines", `{"job": "j", "logLines": -1}`, []string{"logLines: -1 must be"}},
 		{"half a log line", `{"job": "j", "logLines": 1.5}`, []string{"logLines: must be an integer of 64 bits, is 1.5"}},
-		{"timeout", `{"job": "j", "timeout": "45m"}`, []string{"timeout: not supported yet"}},
+		{"too short a timeout", `{"job": "j", "timeout": "59s"}`, []string{`timeout: "59s" must be a duration from 1m to 168h, such as 90s, 45m or 2h`}},
+		{"too long a timeout", `{"job": "j", "timeout": "168h1s"}`, []string{`timeout: "168h1s" must be a duration from 1m to 168h, such as 90s, 45m or 2h`}},
+		{"a timeout that is none", `{"job": "j", "timeout": "an hour"}`, []string{`timeout: "an hour" must be a duration from 1m to 168h, such as 90s, 45m or 2h`}},
+		{"a timeout without a unit", `{"job": "j", "timeout": "3600"}`, []string{`timeout: "3600" must be a duration from 1m to 168h, such as 90s, 45m or 2h`}},
+		{"a timeout in days", `{"job": "j", "timeout": "2d"}`, []string{`timeout: "2d" must be a duration from 1m to 168h, such as 90s, 45m or 2h`}},
+		{"a number as timeout", `{"job": "j", "timeout": 60}`, []string{"timeout: must be a string, is the number 60"}},
+		{"too short a time to start", `{"job": "j", "startTimeout": "59.9s"}`, []string{`startTimeout: "59.9s" must be a duration from 1m to 24h, such as 90s, 45m or 2h`}},
+		{"too long a time to start", `{"job": "j", "startTimeout": "25h"}`, []string{`startTimeout: "25h" must be a duration from 1m to 24h, such as 90s, 45m or 2h`}},
+		{"too short to begin within", `{"job": "j", "startWithin": "-1h"}`, []string{`startWithin: "-1h" must be a duration from 1m to 24h, such as 90s, 45m or 2h`}},
+		{"too long to begin within", `{"job": "j", "startWithin": "24h1s"}`, []string{`startWithin: "24h1s" must be a duration from 1m to 24h, such as 90s, 45m or 2h`}},
+		{"expectEvery", `{"job": "j", "expectEvery": "26h"}`, []string{"expectEvery: not supported yet; leave it out"}},
+		{"too long", `{"job": "j"` + strings.Repeat(" ", 64<<10) + `}`, []string{"the payload has 65548 bytes, and errand takes 65536; pass large input through S3 or SSM"}},
 		{"retry", `{"job": "j", "retry": {"attempts": 2}}`, []string{"retry: not supported yet"}},
 		{"overlap", `{"job": "j", "overlap": "skip"}`, []string{"overlap: not supported yet"}},
 		{"no JSON", `job=x`, []string{"not valid JSON: line 1"}},
@@ -161,6 +174,33 @@ func TestDecodeRefuses(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		payload                  string
+		timeout, start, lateness time.Duration
+	}{
+		{`{"job": "j"}`, 0, 30 * time.Minute, 0},
+		{`{"job": "j", "timeout": "1m", "startTimeout": "1m", "startWithin": "1m"}`, time.Minute, time.Minute, time.Minute},
+		{`{"job": "j", "timeout": "168h", "startTimeout": "24h", "startWithin": "24h"}`, 168 * time.Hour, 24 * time.Hour, 24 * time.Hour},
+		{`{"job": "j", "timeout": "1h30m"}`, 90 * time.Minute, 30 * time.Minute, 0},
+		{`{"job": "j", "startTimeout": "90s"}`, 0, 90 * time.Second, 0},
+	} {
+		p, _, err := payload.Decode([]byte(tc.payload))
+		if err != nil || p.TimeLimit() != tc.timeout || p.StartLimit() != tc.start || p.Lateness() != tc.lateness {
+			t.Errorf("%s: %s, %s, %s, %v", tc.payload, p.TimeLimit(), p.StartLimit(), p.Lateness(), err)
+		}
+	}
+	// As long as may be, wrapping included.
+	if _, _, err := payload.Decode([]byte(`{"job": "j"` + strings.Repeat(" ", 64<<10-12) + `}`)); err != nil {
+		t.Error(err)
+	}
+	_, _, err := payload.DecodeExec([]byte(`{"job": "j", "task": "t", "command": ["a"]` + strings.Repeat(" ", 64<<10) + `}`))
+	if want := "the payload has 65579 bytes, and errand takes 65536; pass large input through S3 or SSM"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 

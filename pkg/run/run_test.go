@@ -2,6 +2,7 @@ package run_test
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -243,10 +244,32 @@ func TestOutcome(t *testing.T) {
 		{run.Interrupted, "failure"},
 		{run.LaunchFailed, "failure"},
 		{run.Rejected, "failure"},
+		{run.Missed, "failure"},
 		{run.Lost, "failure"},
 	} {
 		if got := tc.status.Outcome(); got != tc.want {
 			t.Errorf("outcome of %s is %s, want %s", tc.status, got, tc.want)
+		}
+	}
+}
+
+// What functions answer, as their callers read it.
+func TestAnswer(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		answer run.Answer
+		want   string
+	}{
+		{run.Answer{Job: "j", RunID: "r-1", Attempt: 1, Status: run.Started, Again: true, TaskARN: "arn"}, `{"job":"j","runId":"r-1","attempt":1,"status":"STARTED","again":true,"taskArn":"arn"}`},
+		{
+			run.Answer{Job: "j", RunID: "r-1", Attempt: 2, Status: run.Waiting, Reason: "no room", NextTryAt: due},
+			`{"job":"j","runId":"r-1","attempt":2,"status":"WAITING","reason":"no room","nextTryAt":"2026-11-20T02:00:00Z"}`,
+		},
+		{run.Answer{RunID: "request", Attempt: 1, Status: string(run.Rejected), Reason: "job: required"}, `{"runId":"request","attempt":1,"status":"REJECTED","reason":"job: required"}`},
+	} {
+		text, err := json.Marshal(tc.answer)
+		if err != nil || string(text) != tc.want {
+			t.Errorf("got %s, %v\nwant %s", text, err, tc.want)
 		}
 	}
 }

@@ -4,6 +4,7 @@ package tasks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -29,13 +30,16 @@ type Found struct {
 
 // Find looks for the attempt's task among the running and the stopped ones of a
 // startedBy, and returns nil if there is none. ECS shows a task some seconds after
-// RunTask, and a stopped one for an hour.
+// RunTask, and a stopped one for an hour. A cluster that does not exist has none.
 func Find(ctx context.Context, e ECS, cluster, startedBy string, r run.Run) (*Found, error) {
 	var arns []string
 	for _, status := range []types.DesiredStatus{types.DesiredStatusRunning, types.DesiredStatusStopped} {
 		pages := ecs.NewListTasksPaginator(e, &ecs.ListTasksInput{Cluster: &cluster, StartedBy: &startedBy, DesiredStatus: status})
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
+			if _, none := errors.AsType[*types.ClusterNotFoundException](err); none {
+				return nil, nil
+			}
 			if err != nil {
 				return nil, fmt.Errorf("look for a task of run %s among those of startedBy %s in cluster %s: %w", r.ID, startedBy, run.LastPart(cluster), awserr.Plain(err))
 			}
