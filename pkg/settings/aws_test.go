@@ -163,9 +163,9 @@ func TestBadAWS(t *testing.T) {
 func TestNoOtherClients(t *testing.T) {
 	t.Parallel()
 	used := map[string]string{
-		"launcher":  "ecs sns",
-		"collector": "cloudwatchlogs ecs sns",
-		"executor":  "ecs kms sns ssm",
+		"launcher":  "dynamodb ecs sns",
+		"collector": "cloudwatchlogs dynamodb ecs sns",
+		"executor":  "dynamodb ecs kms sns ssm",
 	}
 	for name, want := range used {
 		out, err := exec.Command("go", "list", "-deps", "errand/functions/"+name).Output()
