@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -21,11 +20,7 @@ func stopped(end result.Result, a ledger.Attempt) result.Result {
 	if end.StopCode != userInitiated {
 		return end
 	}
-	// What the verdict says of the container itself.
-	_, rest, _ := strings.Cut(end.Reason, "; ")
-	if rest != "" {
-		rest = "; " + rest
-	}
+	rest := ofContainers(end.Reason)
 	switch {
 	case a.StopFor == ledger.StopForTimeout:
 		end.Status = run.TimedOut
@@ -43,6 +38,17 @@ func stopped(end result.Result, a ledger.Attempt) result.Result {
 	return end
 }
 
+// ofContainers is the end of a reason that says how the containers ended. What comes
+// before is what ECS was told when the task was stopped.
+func ofContainers(reason string) string {
+	for _, begin := range []string{"; container ", "; essential container "} {
+		if i := strings.LastIndex(reason, begin); i >= 0 {
+			return reason[i:]
+		}
+	}
+	return ""
+}
+
 // standing is the result with the verdict that stands in the ledger, which somebody
 // before may have told already.
 func standing(end result.Result, a ledger.Attempt) result.Result {
@@ -55,24 +61,26 @@ func standing(end result.Result, a ledger.Attempt) result.Result {
 		return end
 	}
 	end.Status, end.ExitCode, end.Reason, end.Summary = v.Status, v.ExitCode, v.Reason, ""
-	end.StoppedAt = cmpTime(end.StoppedAt, v.Ended)
-	end.StartedAt = cmpTime(end.StartedAt, v.Started)
-	return end
+	return timed(end, *v)
 }
 
-func cmpTime(a, b time.Time) time.Time {
-	if a.IsZero() {
-		return b
+// timed is a result with the times of a verdict where it has none of its own. What
+// never began has none.
+func timed(end result.Result, v ledger.Verdict) result.Result {
+	if !v.Started.IsZero() && end.StartedAt.IsZero() {
+		end.StartedAt, end.StoppedAt = v.Started, v.Ended
 	}
-	return a
+	return end
 }
 
 // brief is a time span as people write it: 30m, 2h, 1h30m.
 func brief(d time.Duration) string {
 	text := fmt.Sprint(d.Round(time.Second))
-	text = strings.TrimSuffix(text, "0s")
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
+	if whole, ok := strings.CutSuffix(text, "m0s"); ok {
+		text = whole + "m"
 	}
-	return cmp.Or(text, "0s")
+	if whole, ok := strings.CutSuffix(text, "h0m"); ok {
+		text = whole + "h"
+	}
+	return text
 }
