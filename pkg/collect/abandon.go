@@ -17,6 +17,9 @@ import (
 
 // woken does what the watchdog has found to be due.
 func (c *Collector) woken(ctx context.Context, wake ledger.Wake) error {
+	if wake.Wake != ledger.WakeAbandon && wake.Wake != ledger.WakeMissing {
+		return fmt.Errorf("the collector was woken for %q, which is the launcher's; see LAUNCHER_NAME and COLLECTOR_NAME of the watchdog", wake.Wake)
+	}
 	a, ok, err := c.ledger.Get(ctx, wake.Key)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package collect_test
 import (
 	"cmp"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -164,6 +165,9 @@ func TestWoken(t *testing.T) {
 	}
 	if got, err := start(t).invoke(t, "me", wake(ledger.WakeAbandon)); err != nil || len(got) > 0 {
 		t.Errorf("a run that is not in the ledger: %v, %v", got, err)
+	}
+	if got, err := start(t).invoke(t, "me", wake(ledger.WakeLaunch)); err == nil || !strings.Contains(err.Error(), "LAUNCHER_NAME") || len(got) > 0 {
+		t.Errorf("what the launcher is woken for: %v, %v", got, err)
 	}
 }
 
