@@ -125,12 +125,7 @@ func (s *stack) fresh(t testing.TB) {
 	s.collector = collect.New(s.ecs, s.logs, s.book, s.reporter, s.cfg, slog.New(slog.DiscardHandler))
 }
 
-// invocation is the context of one, which ends a minute after the stack was made.
-func (s *stack) invocation(t testing.TB, id string) context.Context {
-	t.Helper()
-	return s.until(t, id, s.begun.Add(time.Minute))
-}
-
+// until is the context of an invocation, which ends then.
 func (s *stack) until(t testing.TB, id string, end time.Time) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithDeadline(t.Context(), end)
@@ -161,7 +156,8 @@ func (s *stack) take(t testing.TB, before int) []told {
 	return list
 }
 
-// invoke hands an event to the collector and returns what was published.
+// invoke hands an event to the collector and returns what was published. The
+// invocation has until a minute after the stack was made.
 func (s *stack) invoke(t testing.TB, id string, raw any) ([]told, error) {
 	t.Helper()
 	return s.invokeUntil(t, id, s.begun.Add(time.Minute), raw)

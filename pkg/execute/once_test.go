@@ -157,7 +157,7 @@ func without(t *testing.T, away func(n int) bool) *ledger.Ledger {
 				return http.DefaultClient.Do(r)
 			}
 			body := `{"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError", "message": "oops"}`
-			return &http.Response{StatusCode: 500, Request: r, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
+			return &http.Response{StatusCode: http.StatusInternalServerError, Request: r, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
 		})
 	})
 	return ledger.New(client, ledger.Config{Table: ledgertest.Table})

@@ -42,7 +42,7 @@ func TestAbandon(t *testing.T) {
 				again = d.now.Add(tc.when)
 				tc.want.Again = again
 			}
-			out, err := d.Abandon(invocation(t, "me"), report.Abandonment{
+			out, err := d.Abandon(invocation(t), report.Abandonment{
 				Key: ledger.KeyOf(theRun), Hold: &hold,
 				Find:   func(context.Context, ledger.Attempt) (string, string, error) { return "jobs", tc.task, tc.err },
 				Limits: func(ledger.Attempt) ledger.Limits { return ledger.Limits{Start: time.Hour} },
@@ -69,7 +69,7 @@ func TestAbandonIsRefused(t *testing.T) {
 	old := d.claim(t)
 	d.now = d.now.Add(30 * time.Second)
 	d.claim(t) // the same token, another launcher
-	out, err := d.Abandon(invocation(t, "me"), report.Abandonment{Key: ledger.KeyOf(theRun), Hold: &old})
+	out, err := d.Abandon(invocation(t), report.Abandonment{Key: ledger.KeyOf(theRun), Hold: &old})
 	if err != nil || out.Refused != ledger.InHand {
 		t.Errorf("%+v, %v", out, err)
 	}
@@ -87,7 +87,7 @@ func TestBeside(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", end.Reason, want)
 	}
 	for i, refusal := range []ledger.Refusal{"", ledger.Reported} {
-		out, err := d.Beside(invocation(t, "me"), second, end)
+		out, err := d.Beside(invocation(t), second, end)
 		if err != nil || out.Refused != refusal {
 			t.Errorf("delivery %d: %+v, %v", i, out, err)
 		}

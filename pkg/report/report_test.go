@@ -60,9 +60,9 @@ func open(t *testing.T) *desk {
 	return d
 }
 
-func invocation(t *testing.T, id string) context.Context {
+func invocation(t *testing.T) context.Context {
 	t.Helper()
-	return lambdacontext.NewContext(t.Context(), &lambdacontext.LambdaContext{AwsRequestID: id})
+	return lambdacontext.NewContext(t.Context(), &lambdacontext.LambdaContext{AwsRequestID: "me"})
 }
 
 // claim puts the run into the ledger.
@@ -153,7 +153,7 @@ func TestTheVerdictThatStands(t *testing.T) {
 				t.Fatal(refused, err)
 			}
 			d.now = d.now.Add(time.Minute)
-			if err := d.Ended(invocation(t, "me"), tc.end, ""); err != nil {
+			if err := d.Ended(invocation(t), tc.end, ""); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff([]result.Result{tc.want}, d.told); diff != "" {
@@ -196,7 +196,7 @@ func TestReasonOfAStop(t *testing.T) {
 				t.Fatal(ok, err)
 			}
 			end := result.Result{Run: theRun, Status: run.Stopped, Reason: tc.reason, TaskARN: task, StopCode: "UserInitiated"}
-			if err := d.Ended(invocation(t, "me"), end, ""); err != nil || len(d.told) != 1 {
+			if err := d.Ended(invocation(t), end, ""); err != nil || len(d.told) != 1 {
 				t.Fatal(d.told, err)
 			}
 			if got, want := d.told[0].Reason, "the command did not end "+tc.want; got != want {
