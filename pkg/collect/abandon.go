@@ -17,6 +17,9 @@ import (
 
 // woken does what the watchdog has found to be due.
 func (c *Collector) woken(ctx context.Context, wake ledger.Wake) error {
+	if wake.Wake != ledger.WakeAbandon && wake.Wake != ledger.WakeMissing {
+		return fmt.Errorf("the collector was woken for %q, which is the launcher's; see LAUNCHER_NAME and COLLECTOR_NAME of the watchdog", wake.Wake)
+	}
 	a, ok, err := c.ledger.Get(ctx, wake.Key)
 	if err != nil {
 		return err
@@ -31,15 +34,19 @@ func (c *Collector) woken(ctx context.Context, wake ledger.Wake) error {
 		end.Status, end.TaskARN = run.Lost, a.Task
 		end.Reason = "it is not known how the run ended: its stop event did not arrive, and ECS shows its task no more"
 		return c.reporter.Ended(ctx, end, a.Digest)
+	case a.State == ledger.Launched && a.Verdict == nil:
+		// It was launched after the watchdog had looked.
+		c.log.InfoContext(ctx, "nothing to do for the watchdog, the run was launched", "job", wake.Job, "run_id", wake.RunID)
+		return nil
 	case a.State == ledger.Launched:
 		// Somebody has concluded it and did not come to its end. What stands there is
 		// told; of the task no more is known here.
-		end := endOf(a)
+		end, v := endOf(a), *a.Verdict
 		end.TaskARN = a.Task
-		if a.Verdict == nil {
-			return fmt.Errorf("the collector was woken for %s, whose end nobody has seen", a.Key)
+		end.Status, end.Reason, end.ExitCode = v.Status, v.Reason, v.ExitCode
+		if !v.Started.IsZero() {
+			end.StartedAt, end.StoppedAt = v.Started, v.Ended
 		}
-		end.Status, end.Reason, end.ExitCode = a.Verdict.Status, a.Verdict.Reason, a.Verdict.ExitCode
 		return c.reporter.Ended(ctx, end, a.Digest)
 	}
 	return c.abandon(ctx, report.Abandonment{Key: wake.Key, End: c.unlaunched})
@@ -72,7 +79,7 @@ func (c *Collector) unlaunched(a ledger.Attempt, forgotten bool) (result.Result,
 	switch {
 	case a.Refused != "":
 		end.Status, end.Reason = a.Refused, a.Answer
-		if forgotten && a.Refused == run.LaunchFailed {
+		if forgotten && (a.Refused == run.LaunchFailed || a.Refused == run.Missed) {
 			end.Status, end.Reason = run.Lost, "it is not known whether the run was started, since nobody has looked for longer than an hour: "+a.Answer
 		}
 	case a.Other != "":
@@ -81,7 +88,7 @@ func (c *Collector) unlaunched(a ledger.Attempt, forgotten bool) (result.Result,
 		end.Status, end.Reason = run.Lost, "it is not known whether the command ran: the executor ended without a word"
 	case forgotten:
 		end.Status, end.Reason = run.Lost, "it is not known whether the run was started: the launcher ended without a word, and nobody has looked for longer than an hour, after which ECS forgets"
-	case len(a.Payload) > 0 && c.cfg.Now().Sub(a.FirstClaim) < launchFor:
+	case len(a.Payload) > 0 && c.cfg.Now().Sub(a.FirstClaim) < launchTime(a):
 		return end, c.cfg.Now().Add(launchAgain)
 	default:
 		end.Status, end.Reason = run.LaunchFailed, fmt.Sprintf("the run was not started, though a launcher began to %d times", a.Claims)
@@ -90,6 +97,13 @@ func (c *Collector) unlaunched(a ledger.Attempt, forgotten bool) (result.Result,
 		}
 	}
 	return end, time.Time{}
+}
+
+// launchTime is how long it is tried to launch an attempt: it is the launcher that
+// says that its time is over, if there is one.
+func launchTime(a ledger.Attempt) time.Duration {
+	p, _, _ := payload.Decode(a.Payload)
+	return max(launchFor, p.Lateness())
 }
 
 // givenUp ends a run whose invocation Lambda gave up.
@@ -102,37 +116,49 @@ func (c *Collector) givenUp(ctx context.Context, record record) error {
 	if !run.ValidJob(end.Job) {
 		return c.reporter.Report(ctx, end)
 	}
-	raw := record.payload()
-	d := ledger.Delivery{Run: end.Run, Digest: payload.Digest(raw), Payload: raw, Cluster: end.Cluster}
+	err := c.giveUp(ctx, record, end)
+	if away, ok := errors.AsType[ledger.Away](err); ok {
+		return c.reporter.Without(ctx, away, end)
+	}
+	return err
+}
+
+func (c *Collector) giveUp(ctx context.Context, record record, end result.Result) error {
+	d := record.delivery(end)
 	ab := report.Abandonment{Key: ledger.KeyOf(end.Run), Delivery: d}
+	calls, cancel := run.Share(ctx, publishTime)
+	a, known, err := c.ledger.Get(calls, ab.Key)
+	cancel()
+	switch {
+	case err != nil:
+		return err
+	case known && !a.Same(d):
+		// What the function could not tell of is that payload; the run goes on.
+		end.Status, end.Reason, end.Summary = run.Rejected, report.Taken(d, a), ""
+		_, err := c.reporter.Beside(ctx, d, end)
+		return err
+	case known && end.Method == run.MethodExec && a.Holder == d.Holder:
+		// The executor that has claimed it is no more; nobody else may.
+		ab.Hold = &ledger.Hold{Attempt: a}
+	}
 	ab.End = func(a ledger.Attempt, forgotten bool) (result.Result, time.Time) {
-		if a.Refused != "" || a.Digest != d.Digest {
-			// What the launcher was refused with counts, and under another payload's
-			// identity this is not the end.
+		others := a.Method == run.MethodExec && a.Claims > 0 && a.Holder != d.Holder
+		if a.Refused != "" || others {
+			// What the launcher was refused with counts; and what another executor
+			// has begun, this one knows nothing of.
 			return c.unlaunched(a, forgotten)
 		}
 		switch {
 		case end.Method == run.MethodExec:
-		case forgotten:
+		case forgotten && end.Status == run.LaunchFailed:
 			end.Status = run.Lost
-		case end.Status == run.Lost && a.Cluster != "":
+		case !forgotten && end.Status == run.Lost && a.Cluster != "":
 			end.Status = run.LaunchFailed // ECS was asked, and has no task
 		}
 		end.Cluster = cmp.Or(a.Cluster, end.Cluster)
 		return end, time.Time{}
 	}
-	if end.Method == run.MethodExec {
-		// The executor that has claimed it is no more; nobody else may.
-		a, ok, err := c.ledger.Get(ctx, ab.Key)
-		if err == nil && ok && a.Holder == record.RequestContext.RequestID {
-			ab.Hold = &ledger.Hold{Attempt: a}
-		}
-	}
-	err := c.abandon(ctx, ab)
-	if away, ok := errors.AsType[ledger.Away](err); ok {
-		return c.reporter.Without(ctx, away, end)
-	}
-	return err
+	return c.abandon(ctx, ab)
 }
 
 // abandon is step 6, by the collector.

@@ -3,10 +3,11 @@ package collect_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,14 +17,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	logstypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	dbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
-	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/google/go-cmp/cmp"
 
 	"errand/pkg/collect"
+	"errand/pkg/ledger"
 	"errand/pkg/localaws"
-	"errand/pkg/notify"
+	"errand/pkg/metric"
 	"errand/pkg/report"
 	"errand/pkg/result"
 )
@@ -32,69 +35,6 @@ const (
 	group  = "/ecs/billing"
 	stream = "ecs/app/7b3a9c51e0f24d7f9a6d0c2e8b41f5d3"
 )
-
-// stack is a collector with real SDK clients against an embedded endpoint that
-// has billing:1 (containers app, metrics-sidecar and migrate, awslogs).
-type stack struct {
-	*localaws.Server
-	logs      *cloudwatchlogs.Client
-	collector *collect.Collector
-	text      string // topic
-	signature string // of the last call to CloudWatch Logs
-}
-
-func start(t testing.TB, change ...func(*types.ContainerDefinition, *collect.Config)) *stack {
-	t.Helper()
-	server, err := localaws.Start(localaws.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Close() })
-	s := &stack{Server: server}
-	s.logs = cloudwatchlogs.NewFromConfig(server.Config(), func(o *cloudwatchlogs.Options) {
-		o.HTTPClient = doer(func(r *http.Request) (*http.Response, error) {
-			s.signature = r.Header.Get("Authorization")
-			return http.DefaultClient.Do(r)
-		})
-	})
-	app := types.ContainerDefinition{
-		Name: aws.String("app"), Image: aws.String("local"), Command: []string{"./bill"},
-		LogConfiguration: &types.LogConfiguration{LogDriver: types.LogDriverAwslogs, Options: map[string]string{
-			"awslogs-group": group, "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "ecs",
-		}},
-	}
-	cfg := collect.Config{StartedByPrefix: "errand/jobs/", LogLines: 50, LogTime: 200 * time.Millisecond, LogPause: time.Millisecond}
-	for _, f := range change {
-		f(&app, &cfg)
-	}
-	tasks := ecs.NewFromConfig(server.Config())
-	if _, err := tasks.RegisterTaskDefinition(t.Context(), &ecs.RegisterTaskDefinitionInput{
-		Family: aws.String("billing"),
-		ContainerDefinitions: []types.ContainerDefinition{
-			app,
-			{Name: aws.String("metrics-sidecar"), Image: aws.String("local"), Essential: aws.Bool(false), Memory: aws.Int32(64)},
-			{Name: aws.String("migrate"), Image: aws.String("local"), Essential: aws.Bool(false), Memory: aws.Int32(64)},
-		},
-		Memory: aws.String("512"), NetworkMode: types.NetworkModeAwsvpc,
-	}); err != nil {
-		t.Fatal(err)
-	}
-	topics := sns.NewFromConfig(server.Config())
-	topic := func(name string) string {
-		out, err := topics.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: &name})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return *out.TopicArn
-	}
-	s.text = topic("results-text")
-	s.collector = collect.New(tasks, s.logs, report.New(notify.New(topics, topic("results"), s.text), slog.New(slog.DiscardHandler)), cfg, slog.New(slog.DiscardHandler))
-	return s
-}
-
-type doer func(*http.Request) (*http.Response, error)
-
-func (d doer) Do(r *http.Request) (*http.Response, error) { return d(r) }
 
 // write puts lines into the run's log stream, making what is missing.
 func (s *stack) write(t testing.TB, lines ...string) {
@@ -219,6 +159,7 @@ func TestEverySample(t *testing.T) {
 	s := start(t, func(_ *types.ContainerDefinition, c *collect.Config) { c.LogTime = time.Minute })
 	s.write(t, "loading rates", "FATAL rate table is empty")
 	for _, file := range files {
+		s.fresh(t) // the samples are all of one run
 		before := len(s.Published())
 		name := strings.TrimSuffix(filepath.Base(file), ".json")
 		if err := s.collector.Handle(t.Context(), event(t, name)); err != nil {
@@ -320,7 +261,7 @@ func TestOddPages(t *testing.T) {
 			t.Parallel()
 			s := start(t)
 			var got result.Result
-			c := collect.New(ecs.NewFromConfig(s.Config()), &pages{list: tc.pages}, report.New(publisher(func(r result.Result) { got = r }), slog.New(slog.DiscardHandler)),
+			c := collect.New(ecs.NewFromConfig(s.Config()), &pages{list: tc.pages}, s.book, s.telling(func(r result.Result) error { got = r; return nil }),
 				collect.Config{StartedByPrefix: "errand/jobs/", LogLines: 50, LogTime: 20 * time.Millisecond, LogPause: time.Millisecond}, slog.New(slog.DiscardHandler))
 			if err := c.Handle(t.Context(), event(t, "failed")); err != nil {
 				t.Fatal(err)
@@ -335,11 +276,18 @@ func TestOddPages(t *testing.T) {
 	}
 }
 
-type publisher func(result.Result)
+// publisher is a single topic.
+type publisher func(result.Result) error
 
-func (p publisher) Publish(_ context.Context, r result.Result) error {
-	p(r)
-	return nil
+func (p publisher) Topics() []string { return []string{"results"} }
+
+func (p publisher) Publish(_ context.Context, _ string, r result.Result, _ func()) error {
+	return p(r)
+}
+
+// telling is a Reporter with a publisher of the test's.
+func (s *stack) telling(p publisher) *report.Reporter {
+	return report.New(s.book, p, metric.New(s.metrics, s.cfg.StartedByPrefix, time.Now), slog.New(slog.DiscardHandler))
 }
 
 // Containers that AWS injects are no containers of the job.
@@ -527,6 +475,7 @@ func TestHowManyLines(t *testing.T) {
 		{"exactly as many as there are", withLogLines(t, "60"), lines, false},
 		{"none", withLogLines(t, "0"), nil, true},
 	} {
+		s.fresh(t)
 		got := s.handle(t, tc.event)
 		if diff := cmp.Diff(tc.want, got.Log.Lines); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tc.name, diff)
@@ -547,8 +496,8 @@ func TestReadsTheLogInItsOwnRegion(t *testing.T) {
 	if got := s.handle(t, event(t, "failed")); got.Log.Region != "eu-central-1" || !strings.Contains(got.Log.URL, "https://eu-central-1.console") {
 		t.Errorf("log %+v", got.Log)
 	}
-	if !strings.Contains(s.signature, "/eu-central-1/logs/aws4_request") {
-		t.Errorf("GetLogEvents was signed as %s", s.signature)
+	if !strings.Contains(s.wire.last["GetLogEvents"], "/eu-central-1/logs/aws4_request") {
+		t.Errorf("GetLogEvents was signed as %s", s.wire.last["GetLogEvents"])
 	}
 }
 
@@ -581,23 +530,11 @@ func TestFailedPublicationIsAnError(t *testing.T) {
 // KMS throttling is SNS's error that the SDK does not try again by itself.
 func TestThrottledPublicationIsTriedAgain(t *testing.T) {
 	t.Parallel()
-	server, err := localaws.Start(localaws.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Close() })
-	topics := sns.NewFromConfig(server.Config())
-	topic, err := topics.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("results")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server.Inject(localaws.Fault{Operation: "Publish", Code: "KMSThrottling", Message: "slow down"})
-	c := collect.New(ecs.NewFromConfig(server.Config()), nil, report.New(notify.New(topics, *topic.TopicArn, ""), slog.New(slog.DiscardHandler)), collect.Config{StartedByPrefix: "errand/jobs/"}, slog.New(slog.DiscardHandler))
-	if err := c.Handle(t.Context(), event(t, "launch-failed")); err != nil {
-		t.Fatal(err)
-	}
-	if n := server.Calls("Publish"); n != 2 {
-		t.Errorf("%d calls of Publish, want 2", n)
+	s := start(t)
+	s.Inject(localaws.Fault{Operation: "Publish", Code: "KMSThrottling", Message: "slow down"})
+	s.handle(t, event(t, "launch-failed"))
+	if n := s.Calls("Publish"); n != 3 {
+		t.Errorf("%d calls of Publish, want 3", n)
 	}
 }
 
@@ -605,20 +542,26 @@ func TestThrottledPublicationIsTriedAgain(t *testing.T) {
 func TestFailedLaunch(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	got := s.handle(t, event(t, "launch-failed"))
+	handle := func(t *testing.T, raw json.RawMessage) published {
+		t.Helper()
+		s.fresh(t) // all are of one run
+		return s.handle(t, raw)
+	}
+	got := handle(t, event(t, "launch-failed"))
 	want := "ECS could not place the task: RESOURCE:MEMORY (given up after 3 attempts)"
 	if got.Status != "LAUNCH_FAILED" || got.Job != "billing-daily" || got.RunID != "billing-daily-20261120T020000Z" || got.Reason != want {
 		t.Errorf("got %+v", got)
 	}
-	lost := s.handle(t, json.RawMessage(strings.Replace(string(event(t, "launch-failed")), "jobs-launcher", "jobs-ExecutorFunction-1A2B3C", 1)))
+	command := strings.NewReplacer("jobs-launcher", "jobs-ExecutorFunction-1A2B3C", `"job": `, `"service": "web", "job": `).Replace(string(event(t, "launch-failed")))
+	lost := handle(t, json.RawMessage(command))
 	if lost.Status != "LOST" || !strings.HasPrefix(lost.Reason, "the executor failed, and the command may have run: ") {
 		t.Errorf("an executor that died gives %+v", lost)
 	}
-	old := strings.NewReplacer("jobs-launcher", "jobs-ExecutorFunction-1A2B3C", "RetriesExhausted", "EventAgeExceeded").Replace(string(event(t, "launch-failed")))
-	if got := s.handle(t, json.RawMessage(old)); got.Status != "START_FAILED" || got.Method != "exec" {
+	old := strings.ReplaceAll(command, "RetriesExhausted", "EventAgeExceeded")
+	if got := handle(t, json.RawMessage(old)); got.Status != "START_FAILED" || got.Method != "exec" {
 		t.Errorf("an executor that was never run gives %+v", got)
 	}
-	rejected := s.handle(t, json.RawMessage(strings.Replace(string(event(t, "launch-failed")), `"command"`, `"comand"`, 1)))
+	rejected := handle(t, json.RawMessage(strings.Replace(string(event(t, "launch-failed")), `"command"`, `"comand"`, 1)))
 	if rejected.Status != "REJECTED" || rejected.Reason != "comand: unknown field, did you mean command?" {
 		t.Errorf("a refusal that could not be published gives %+v", rejected)
 	}
@@ -630,7 +573,7 @@ func TestFailedLaunch(t *testing.T) {
 		{`{"errorMessage": "ECS would not run billing:1 in cluster jobs: ThrottlingException: Rate exceeded", "errorType": "wrapError"}`, "LAUNCH_FAILED"},
 	} {
 		raw := `{"requestContext": {"requestId": "r-1", "functionArn": "arn:aws:lambda:eu-west-1:123456789012:function:jobs-launcher", "condition": "RetriesExhausted"}, "requestPayload": {"job": "j"}, "responsePayload": ` + tc.response + `}`
-		if got := s.handle(t, json.RawMessage(raw)); got.Status != tc.status {
+		if got := handle(t, json.RawMessage(raw)); got.Status != tc.status {
 			t.Errorf("%s gives %s, want %s", tc.response, got.Status, tc.status)
 		}
 	}
@@ -640,7 +583,7 @@ func TestFailedLaunch(t *testing.T) {
 		"a payload of any form":  `{"requestContext": {"requestId": "r-1", "condition": "RetriesExhausted"}, "requestPayload": [1], "responsePayload": {}}`,
 		"a payload that is null": `{"requestContext": {"requestId": "r-1", "condition": "RetriesExhausted"}, "requestPayload": null}`,
 	} {
-		if got := s.handle(t, json.RawMessage(record)); got.Outcome != "failure" || got.RunID != "r-1" || got.Reason == "" {
+		if got := handle(t, json.RawMessage(record)); got.Outcome != "failure" || got.RunID != "r-1" || got.Reason == "" {
 			t.Errorf("%s: got %+v", name, got)
 		}
 	}
@@ -676,7 +619,36 @@ func (s still) DescribeTaskDefinition(context.Context, *ecs.DescribeTaskDefiniti
 	return s.definition, nil
 }
 
-func (s still) Publish(_ context.Context, r result.Result) error {
+// DescribeTasks and ListTasks are never called.
+func (s still) DescribeTasks(context.Context, *ecs.DescribeTasksInput, ...func(*ecs.Options)) (*ecs.DescribeTasksOutput, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func (s still) ListTasks(context.Context, *ecs.ListTasksInput, ...func(*ecs.Options)) (*ecs.ListTasksOutput, error) {
+	return nil, errors.ErrUnsupported
+}
+
+// The answers of a table to an end like the one before, without HTTP in between.
+func (s still) UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+	text := func(s string) dbtypes.AttributeValue { return &dbtypes.AttributeValueMemberS{Value: s} }
+	return &dynamodb.UpdateItemOutput{Attributes: map[string]dbtypes.AttributeValue{
+		"pk": text("run#billing-daily#billing-daily-20261120T020000Z"), "sk": text("a#01"), "state": text("LAUNCHED"),
+	}}, nil
+}
+
+func (s still) GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func (s still) BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func (s still) Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func thousand(r result.Result) error {
 	if len(r.Log.Lines) != 1000 {
 		return fmt.Errorf("%d lines", len(r.Log.Lines))
 	}
@@ -697,7 +669,9 @@ func BenchmarkEventToResult(b *testing.B) {
 			Timestamp: aws.Int64(int64(i)), Message: aws.String(fmt.Sprintf("2026-11-20T02:07:01Z INFO billed account %d of 1000, total 17.50", i)),
 		})
 	}
-	c := collect.New(aws1000, aws1000, report.New(aws1000, slog.New(slog.DiscardHandler)), collect.Config{
+	book := ledger.New(aws1000, ledger.Config{Table: "ledger"})
+	reporter := report.New(book, publisher(thousand), metric.New(io.Discard, "errand/jobs/", time.Now), slog.New(slog.DiscardHandler))
+	c := collect.New(aws1000, aws1000, book, reporter, collect.Config{
 		StartedByPrefix: "errand/jobs/", LogLines: 1000, LogPause: time.Nanosecond,
 	}, slog.New(slog.DiscardHandler))
 	raw := event(b, "succeeded")

@@ -41,6 +41,24 @@ func (r record) payload() json.RawMessage {
 	return r.RequestPayload
 }
 
+// delivery is what the function was handed, as the function would have put it into
+// the ledger.
+func (r record) delivery(end result.Result) ledger.Delivery {
+	raw := r.payload()
+	d := ledger.Delivery{Run: end.Run, Digest: payload.Digest(raw), Payload: raw, Cluster: end.Cluster, Holder: r.RequestContext.RequestID}
+	if wake, ok := ledger.DecodeWake(r.RequestPayload); ok {
+		d.Person = wake.By
+	}
+	if r.executor() {
+		p, _, _ := payload.DecodeExec(raw)
+		d.Schedule = p.Schedule
+		return d
+	}
+	p, _, _ := payload.Decode(raw)
+	d.Schedule = p.Schedule
+	return d
+}
+
 // executor says whether the record is of the function that runs commands in
 // live tasks. CloudFormation puts the function's name together of the stack's,
 // ExecutorFunction and a suffix.
@@ -54,13 +72,16 @@ func (r record) executor() bool {
 func (r record) result() result.Result {
 	raw := r.payload()
 	if r.executor() {
-		p, eventID, _ := payload.DecodeExec(raw)
+		p, eventID, invalid := payload.DecodeExec(raw)
 		end := result.Result{
 			Run:   p.Run(eventID, r.RequestContext.RequestID),
 			Place: result.Place{Command: p.Command, Cluster: p.Cluster, Container: p.Container},
 		}
 		end.Status, end.Reason = run.Lost, "the executor failed, and the command may have run: "+r.reason()
 		switch {
+		case invalid != nil:
+			// What failed was telling people so.
+			end.Status, end.Reason = run.Rejected, invalid.Error()
 		case r.RequestContext.Condition == "EventAgeExceeded":
 			end.Status, end.Reason = run.StartFailed, "the command was not run: Lambda could not run the executor in time"
 		case r.response().ErrorType == report.NotBegunType:

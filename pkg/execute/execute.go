@@ -128,8 +128,10 @@ func (x *Executor) Handle(ctx context.Context, raw json.RawMessage) (Answer, err
 		return Answer{}, report.NotBegun{Err: err}
 	case !claimed && !hold.Same(d):
 		end.Reason = report.Taken(d, hold.Attempt)
-		_, err := x.reporter.Beside(ctx, d, end)
-		return answerOf(end), err
+		if _, err := x.reporter.Beside(ctx, d, end); err != nil {
+			return Answer{}, report.NotBegun{Err: err}
+		}
+		return answerOf(end), nil
 	case !claimed:
 		return report.Known(hold.Attempt), nil
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,7 +21,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"errand/pkg/execute"
+	"errand/pkg/ledger"
+	"errand/pkg/ledger/ledgertest"
 	"errand/pkg/localaws"
+	"errand/pkg/metric"
 	"errand/pkg/report"
 	"errand/pkg/result"
 	"errand/pkg/run"
@@ -31,11 +35,18 @@ import (
 // cluster "jobs" with a running task of the family "web", whose container is app.
 type stack struct {
 	*localaws.Server
-	ecs      *ecs.Client
+	ecs  *ecs.Client
+	task string // ARN
+	// build makes an executor of a ledger, which every call of exec has for itself:
+	// a run is begun once.
+	build    func(*ledger.Ledger) *execute.Executor
 	executor *execute.Executor
-	task     string // ARN
-	told     []result.Result
-	left     time.Duration // for the last publication
+	book     *ledger.Ledger
+	metrics  bytes.Buffer
+
+	mu   sync.Mutex
+	told []result.Result
+	left time.Duration // for the last publication
 }
 
 type setup struct {
@@ -67,13 +78,20 @@ func start(t *testing.T, change ...func(*setup)) *stack {
 	}
 	t.Cleanup(func() { _ = server.Close() })
 	s := &stack{Server: server, ecs: ecs.NewFromConfig(server.Config())}
-	s.executor = execute.New(server.Config(), report.New(publisher(func(ctx context.Context, r result.Result) error {
+	publish := publisher(func(ctx context.Context, r result.Result) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		s.told = append(s.told, r)
 		if deadline, ok := ctx.Deadline(); ok {
 			s.left = time.Until(deadline)
 		}
 		return in.fail
-	}), slog.New(slog.DiscardHandler)), in.config, slog.New(slog.DiscardHandler))
+	})
+	s.build = func(l *ledger.Ledger) *execute.Executor {
+		return execute.New(server.Config(), l, report.New(l, publish, metric.New(&s.metrics, "errand/jobs/", time.Now), discard), in.config, discard)
+	}
+	s.book, _ = ledgertest.New(t)
+	s.executor = s.build(s.book)
 	cluster := &ecs.CreateClusterInput{ClusterName: aws.String("jobs")}
 	if in.exec != nil {
 		cluster.Configuration = &types.ClusterConfiguration{ExecuteCommandConfiguration: in.exec}
@@ -113,9 +131,15 @@ func (s *stack) run(t *testing.T, exec bool) string {
 	return *out.Tasks[0].TaskArn
 }
 
+var discard = slog.New(slog.DiscardHandler)
+
 type publisher func(context.Context, result.Result) error
 
-func (p publisher) Publish(ctx context.Context, r result.Result) error { return p(ctx, r) }
+func (publisher) Topics() []string { return []string{"results"} }
+
+func (p publisher) Publish(ctx context.Context, _ string, r result.Result, _ func()) error {
+	return p(ctx, r)
+}
 
 // exec hands a payload to the executor and returns the one result.
 func (s *stack) exec(t *testing.T, payload string) result.Result {
@@ -123,6 +147,8 @@ func (s *stack) exec(t *testing.T, payload string) result.Result {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{AwsRequestID: "request-1"})
+	s.book, _ = ledgertest.New(t)
+	s.executor = s.build(s.book)
 	before := len(s.told)
 	answer, err := s.executor.Handle(ctx, json.RawMessage(payload))
 	if err != nil {
@@ -372,7 +398,7 @@ func TestTimeToPublish(t *testing.T) {
 	if _, err := s.executor.Handle(ctx, json.RawMessage(payload(t, map[string]any{"command": sh("trap '' INT; echo working; sleep 600"), "timeout": "1s"}))); err != nil {
 		t.Fatal(err)
 	}
-	if r := s.told[0]; r.Status != run.TimedOut || s.left < 2*time.Second {
+	if r := s.told[0]; r.Status != run.TimedOut || s.left < time.Second {
 		t.Errorf("%s: %s, with %s left to publish", r.Status, r.Reason, s.left)
 	}
 }
@@ -632,8 +658,10 @@ func TestSecrets(t *testing.T) {
 	})
 	logger := slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	publish := publisher(func(_ context.Context, r result.Result) error { s.told = append(s.told, r); return nil })
-	s.executor = execute.New(cfg, report.New(publish, logger),
-		execute.Config{Cluster: "jobs", Retry: time.Millisecond, Channel: ssmchan.Options{FirstFrame: 50 * time.Millisecond}}, logger)
+	s.build = func(l *ledger.Ledger) *execute.Executor {
+		return execute.New(cfg, l, report.New(l, publish, metric.New(&log, "errand/jobs/", time.Now), logger),
+			execute.Config{Cluster: "jobs", Retry: time.Millisecond, Channel: ssmchan.Options{FirstFrame: 50 * time.Millisecond}}, logger)
+	}
 	for _, d := range []localaws.Disturbance{{Silent: true}, {CutAfter: 1}, {CloseWith: "no"}, {}} {
 		s.DisturbSessions(d)
 		r := s.exec(t, payload(t, map[string]any{"command": []string{"echo", "x"}}))

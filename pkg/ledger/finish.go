@@ -148,7 +148,7 @@ func (l *Ledger) mine(r Reporter, and string) *update {
 func (l *Ledger) Found(ctx context.Context, r Reporter, key Key, cluster, task string, limits Limits) (bool, error) {
 	u := l.mine(r, " AND (attribute_not_exists(#task) OR #task = :task)").value("task", text(task))
 	l.launched(u, key, cluster, task, limits)
-	u.remove("verdict", "reporter", "reportUntil")
+	u.remove("verdict", "reporter", "reportUntil", "reports")
 	_, ok, err := l.write(ctx, "note the task of "+key.String(), key, u)
 	return ok, err
 }
@@ -168,7 +168,7 @@ func (l *Ledger) Decide(ctx context.Context, r Reporter, key Key, v Verdict) (At
 // DueAgain is the other end of step 6: what nobody refused is launched again.
 func (l *Ledger) DueAgain(ctx context.Context, r Reporter, key Key, next time.Time) (bool, error) {
 	u := l.mine(r, " AND attribute_not_exists(#task) AND attribute_not_exists(#verdict)").
-		set("state", text(string(Due))).set("due", instant(next)).remove("reporter", "reportUntil", "launchUntil")
+		set("state", text(string(Due))).set("due", instant(next)).remove("reporter", "reportUntil", "reports", "launchUntil")
 	_, ok, err := l.write(ctx, "put off "+key.String(), key, u)
 	return ok, err
 }

@@ -2,6 +2,7 @@ package notify_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +36,14 @@ func start(t *testing.T) (*localaws.Server, *notify.Notifier) {
 	return server, notify.New(client, topics["results"], topics["results-text"])
 }
 
+// publish tells every topic, and counts how often it is about to wait.
+func publish(ctx context.Context, n *notify.Notifier, r result.Result) (waits int, err error) {
+	for _, topic := range n.Topics() {
+		err = errors.Join(err, n.Publish(ctx, topic, r, func() { waits++ }))
+	}
+	return waits, err
+}
+
 func TestPublish(t *testing.T) {
 	t.Parallel()
 	server, n := start(t)
@@ -42,8 +51,8 @@ func TestPublish(t *testing.T) {
 		Run: run.Run{Job: "billing", Method: run.MethodRunTask}, Status: run.Failed, Reason: "no rates", Summary: "exit code 3", ExitCode: aws.Int(3),
 		Place: result.Place{Cluster: "jobs"},
 	}
-	if err := n.Publish(t.Context(), r); err != nil {
-		t.Fatal(err)
+	if waits, err := publish(t.Context(), n, r); err != nil || waits != 0 {
+		t.Fatal(waits, err)
 	}
 	attributes := map[string]localaws.Attribute{
 		"job": {Type: "String", Value: "billing"}, "status": {Type: "String", Value: "FAILED"}, "outcome": {Type: "String", Value: "failure"},
@@ -76,7 +85,7 @@ func TestPublishesTheLongest(t *testing.T) {
 			server, n := start(t)
 			r := result.Result{Run: run.Run{Job: "j", Method: run.MethodRunTask}, Status: run.Rejected, Log: &result.Log{Status: result.LogOK, Lines: []string{"end"}}}
 			change(&r)
-			if err := n.Publish(t.Context(), r); err != nil {
+			if _, err := publish(t.Context(), n, r); err != nil {
 				t.Fatal(err)
 			}
 			if got := len(server.Published()); got != 2 {
@@ -98,7 +107,10 @@ func TestOneTopicOnly(t *testing.T) {
 	t.Parallel()
 	server, _ := start(t)
 	n := notify.New(sns.NewFromConfig(server.Config()), "arn:aws:sns:eu-west-1:123456789012:results", "")
-	if err := n.Publish(t.Context(), result.Result{Status: run.Lost}); err != nil || len(server.Published()) != 1 {
+	if diff := cmp.Diff([]string{"results"}, n.Topics()); diff != "" {
+		t.Errorf("topics (-want +got):\n%s", diff)
+	}
+	if _, err := publish(t.Context(), n, result.Result{Status: run.Lost}); err != nil || len(server.Published()) != 1 {
 		t.Errorf("%d messages, %v", len(server.Published()), err)
 	}
 }
@@ -107,7 +119,7 @@ func TestOneTopicOnly(t *testing.T) {
 func TestOddAttributes(t *testing.T) {
 	t.Parallel()
 	server, n := start(t)
-	if err := n.Publish(t.Context(), result.Result{
+	if _, err := publish(t.Context(), n, result.Result{
 		Run: run.Run{Job: "夜\n", Method: "m"}, Status: run.Rejected, Place: result.Place{Cluster: strings.Repeat("c", 513)},
 	}); err != nil {
 		t.Fatal(err)
@@ -128,20 +140,21 @@ func TestPublishesUntilTheTimeIsOver(t *testing.T) {
 		name      string
 		fault     localaws.Fault
 		published int
+		waits     bool
 		err       string
 	}{
-		{"a broken server, for a while", localaws.Fault{Operation: "Publish", Code: "InternalError", Message: "oops", Status: 500, Times: 12}, 2, ""},
-		{"throttled, for a while", localaws.Fault{Operation: "Publish", Code: "Throttled", Message: "slow down", Status: 400, Times: 4}, 2, ""},
+		{"a broken server, for a while", localaws.Fault{Operation: "Publish", Code: "InternalError", Message: "oops", Status: 500, Times: 12}, 2, true, ""},
+		{"throttled, for a while", localaws.Fault{Operation: "Publish", Code: "Throttled", Message: "slow down", Status: 400, Times: 4}, 2, true, ""},
 		{
 			"one topic refuses",
 			localaws.Fault{Operation: "Publish", Code: "AuthorizationError", Message: "no", Status: 403},
-			1,
+			1, true,
 			"publish the result to arn:aws:sns:eu-west-1:123456789012:results: AuthorizationError: no",
 		},
 		{
 			"one topic hangs",
 			localaws.Fault{Operation: "Publish", Delay: 10 * time.Second, Code: "InternalError", Status: 500},
-			1,
+			1, true,
 			"publish the result to arn:aws:sns:eu-west-1:123456789012:results: no answer in time",
 		},
 	} {
@@ -151,7 +164,10 @@ func TestPublishesUntilTheTimeIsOver(t *testing.T) {
 			server.Inject(tc.fault)
 			ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
 			defer cancel()
-			err := n.Publish(ctx, r)
+			waits, err := publish(ctx, n, r)
+			if (waits > 0) != tc.waits {
+				t.Errorf("about to wait %d times", waits)
+			}
 			if got := len(server.Published()); got != tc.published || (err == nil) != (tc.err == "") || err != nil && err.Error() != tc.err {
 				t.Errorf("%d messages, %v; want %d, %q", got, err, tc.published, tc.err)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"errand/pkg/awserr"
 	"errand/pkg/ledger"
 	"errand/pkg/result"
 )
@@ -20,7 +21,7 @@ type Abandonment struct {
 	// Limits are the task's, if there is one.
 	Limits func(ledger.Attempt) ledger.Limits
 	// End is what people are told when there is no task. With a time it is not told
-	// but launched again then. ECS may have forgotten a task that there was.
+	// but launched again then. With forgotten, ECS's silence proves nothing.
 	End func(a ledger.Attempt, forgotten bool) (end result.Result, again time.Time)
 }
 
@@ -42,30 +43,47 @@ func (r *Reporter) Abandon(ctx context.Context, ab Abandonment) (Outcome, error)
 		return Outcome{Attempt: a, Refused: refused}, err
 	}
 	out := Outcome{Attempt: a}
+	forgotten := ab.Find != nil && r.ledger.Forgotten(a)
 	if a.Verdict == nil && ab.Find != nil {
 		cluster, task, err := ab.Find(ctx, a)
-		if err != nil {
+		if err != nil && !r.hidden(ctx, a, err) {
 			return out, err
 		}
+		forgotten = forgotten || err != nil
 		if task != "" {
 			_, err := r.ledger.Found(ctx, me, ab.Key, cluster, task, ab.Limits(a))
 			out.Task = task
 			return out, err
 		}
 	}
-	end, again := ab.End(a, ab.Find != nil && r.ledger.Forgotten(a))
+	end, again := ab.End(a, forgotten)
 	if a.Verdict == nil && !again.IsZero() {
 		ok, err := r.ledger.DueAgain(ctx, me, ab.Key, again)
 		if ok {
 			out.Again = again
+		} else {
+			out.Refused = ledger.HasTask
 		}
 		return out, err
 	}
+	decided := a.Verdict != nil
 	a, ok, err := r.ledger.Decide(ctx, me, ab.Key, r.verdict(end))
 	if err != nil || !ok {
 		out.Refused = ledger.HasTask
 		return out, err
 	}
 	out.Attempt, out.End = a, standing(end, a)
-	return out, r.tell(ctx, me, a, end)
+	return out, r.tell(ctx, me, a, end, decided)
+}
+
+// hidden says whether the attempt is ended though ECS would not say if it has a task
+// of it. A refusal to show tasks, for want of a permission, does not pass, and would
+// leave the run untold for ever. It is taken for silence where nobody is known to
+// have asked for a task, and where it is too late to learn of one.
+func (r *Reporter) hidden(ctx context.Context, a ledger.Attempt, err error) bool {
+	if !awserr.Refused(err) || awserr.Throttled(err) || !a.LaunchUntil.IsZero() && !r.ledger.Forgotten(a) {
+		return false
+	}
+	r.log.WarnContext(ctx, "ended without a look at ECS", "job", a.Job, "run_id", a.RunID, "error", err)
+	return true
 }

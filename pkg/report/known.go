@@ -16,7 +16,7 @@ import (
 
 // Known is the answer to a delivery of a run that is not its receiver's to begin.
 func Known(a ledger.Attempt) run.Answer {
-	answer := run.Answer{Job: a.Job, RunID: a.RunID, Attempt: a.Key.Attempt, Status: run.Waiting, NextTryAt: a.Due}
+	answer := run.Answer{Job: a.Job, RunID: a.RunID, Attempt: a.Attempt, Status: run.Waiting, NextTryAt: a.Due}
 	switch {
 	case a.Task != "":
 		answer.Status, answer.TaskARN, answer.Again, answer.NextTryAt = run.Started, a.Task, true, time.Time{}

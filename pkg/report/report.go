@@ -7,8 +7,10 @@ package report
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -85,10 +87,14 @@ func (r *Reporter) Ended(ctx context.Context, end result.Result, digest string) 
 	if end.Method == run.MethodExec {
 		e.Task = ""
 	}
-	if e.Run.ID == "" { // somebody started the task by hand
+	if !run.ValidID(e.Run.ID) { // somebody started the task by hand
 		e.Run.ID = run.LastPart(end.TaskARN)
 	}
 	e.Run.Attempt = max(1, e.Run.Attempt)
+	if strings.Contains(e.Run.Job, "#") { // which parts the keys of the ledger
+		return r.Report(ctx, end)
+	}
+	seen := end
 	for {
 		calls, cancel := run.Share(ctx, markTime)
 		a, refused, err := r.ledger.Conclude(calls, me, e)
@@ -96,16 +102,17 @@ func (r *Reporter) Ended(ctx context.Context, end result.Result, digest string) 
 		log := r.log.With("job", e.Run.Job, "run_id", e.Run.ID, "task_arn", end.TaskARN)
 		switch {
 		case err != nil:
-			if away, ok := errors.AsType[ledger.Away](err); ok {
-				return r.Without(ctx, away, end)
-			}
-			return err
+			// An item that cannot be read is as good as none: people are told.
+			return r.Without(ctx, err, end)
 		case refused == "":
-			return r.tell(ctx, me, a, end)
+			return r.tell(ctx, me, a, end, a.Reports > 1)
 		case refused == ledger.Stopping && a.StopFor != e.StopFor:
-			end = stopped(end, a)
+			end = stopped(seen, a)
 			e.StopFor, e.Verdict = a.StopFor, r.verdict(end)
 			continue
+		case refused == ledger.Stopping:
+			// A lease ended between the write and the look at its refusal.
+			return fmt.Errorf("conclude %s: it changed meanwhile", a.Key)
 		case refused == ledger.Held:
 			r.metrics.Count(Dropped, 1)
 		case refused == ledger.OtherTask:
@@ -118,7 +125,7 @@ func (r *Reporter) Ended(ctx context.Context, end result.Result, digest string) 
 }
 
 // Without tells people though the ledger cannot be reached.
-func (r *Reporter) Without(ctx context.Context, why ledger.Away, end result.Result) error {
+func (r *Reporter) Without(ctx context.Context, why error, end result.Result) error {
 	r.metrics.Count(WithoutLedger, 1)
 	r.log.ErrorContext(ctx, "reported without the ledger", "job", end.Job, "run_id", end.ID, "error", why)
 	return r.Report(ctx, end)
@@ -134,20 +141,22 @@ func (r *Reporter) verdict(end result.Result) ledger.Verdict {
 }
 
 // tell is steps 7 and 8, by the attempt's holder. What is told is the verdict that
-// stands in the attempt.
-func (r *Reporter) tell(ctx context.Context, me ledger.Reporter, a ledger.Attempt, end result.Result) error {
+// stands in the attempt. Begun says that somebody had come so far before.
+func (r *Reporter) tell(ctx context.Context, me ledger.Reporter, a ledger.Attempt, end result.Result, begun bool) error {
 	end = standing(end, a)
-	if a.Reports > 1 && len(a.Told) < len(r.publisher.Topics()) {
+	if begun && len(a.Told) < len(r.publisher.Topics()) {
 		r.metrics.Count(Doubles, 1)
 	}
-	calls, cancel := run.Share(ctx, markTime)
+	calls, cancel := short(ctx)
 	if err := r.ledger.JobEnded(calls, a); err != nil {
 		// The run's own item has it; a job's is for lists.
 		r.log.WarnContext(ctx, "end not noted in the job", "job", a.Job, "run_id", a.RunID, "error", err)
 	}
 	cancel()
 	note := func(topics []string) {
-		if err := r.ledger.Told(ctx, me, a.Key, topics); err != nil {
+		calls, cancel := short(ctx)
+		defer cancel()
+		if err := r.ledger.Told(calls, me, a.Key, topics); err != nil {
 			r.log.WarnContext(ctx, "publication not noted", "job", a.Job, "run_id", a.RunID, "error", err)
 		}
 	}
@@ -156,6 +165,14 @@ func (r *Reporter) tell(ctx context.Context, me ledger.Reporter, a ledger.Attemp
 	}
 	_, err := r.ledger.Mark(ctx, me, a.Key, r.publisher.Topics())
 	return err
+}
+
+// short is a context for what is well to have, but must not take the time of what
+// people wait for.
+func short(ctx context.Context) (context.Context, context.CancelFunc) {
+	half, cancel := run.Share(ctx, markTime)
+	short, stop := context.WithTimeout(half, markTime)
+	return short, func() { stop(); cancel() }
 }
 
 // publish sends a result to every topic that has not been told. It calls note with

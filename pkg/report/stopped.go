@@ -2,7 +2,6 @@ package report
 
 import (
 	"strings"
-	"time"
 
 	"errand/pkg/ledger"
 	"errand/pkg/result"
@@ -19,11 +18,7 @@ func stopped(end result.Result, a ledger.Attempt) result.Result {
 	if end.StopCode != userInitiated {
 		return end
 	}
-	// What the verdict says of the container itself.
-	_, rest, _ := strings.Cut(end.Reason, "; ")
-	if rest != "" {
-		rest = "; " + rest
-	}
+	rest := ofContainers(end.Reason)
 	switch {
 	case a.StopFor == ledger.StopForTimeout:
 		end.Status = run.TimedOut
@@ -41,6 +36,17 @@ func stopped(end result.Result, a ledger.Attempt) result.Result {
 	return end
 }
 
+// ofContainers is the end of a reason that says how the containers ended. What comes
+// before is what ECS was told when the task was stopped.
+func ofContainers(reason string) string {
+	for _, begin := range []string{"; container ", "; essential container "} {
+		if i := strings.LastIndex(reason, begin); i >= 0 {
+			return reason[i:]
+		}
+	}
+	return ""
+}
+
 // standing is the result with the verdict that stands in the ledger, which somebody
 // before may have told already.
 func standing(end result.Result, a ledger.Attempt) result.Result {
@@ -53,14 +59,14 @@ func standing(end result.Result, a ledger.Attempt) result.Result {
 		return end
 	}
 	end.Status, end.ExitCode, end.Reason, end.Summary = v.Status, v.ExitCode, v.Reason, ""
-	end.StoppedAt = cmpTime(end.StoppedAt, v.Ended)
-	end.StartedAt = cmpTime(end.StartedAt, v.Started)
-	return end
+	return timed(end, *v)
 }
 
-func cmpTime(a, b time.Time) time.Time {
-	if a.IsZero() {
-		return b
+// timed is a result with the times of a verdict where it has none of its own. What
+// never began has none.
+func timed(end result.Result, v ledger.Verdict) result.Result {
+	if !v.Started.IsZero() && end.StartedAt.IsZero() {
+		end.StartedAt, end.StoppedAt = v.Started, v.Ended
 	}
-	return a
+	return end
 }

@@ -14,28 +14,28 @@ const topic = "arn:aws:sns:eu-west-1:123456789012:results"
 func TestLoad(t *testing.T) {
 	t.Parallel()
 	got, err := settings.Load[settings.Launcher]([]string{
-		"STARTED_BY_PREFIX=errand/jobs/", "TOPIC_ARN=" + topic, "CLUSTER=jobs", "SUBNETS=subnet-1,subnet-2",
+		"STARTED_BY_PREFIX=errand/jobs/", "TABLE_NAME=ledger", "TOPIC_ARN=" + topic, "CLUSTER=jobs", "SUBNETS=subnet-1,subnet-2",
 		"SECURITY_GROUPS=", "ASSIGN_PUBLIC_IP=", "LAUNCH_TYPE=", "TEXT_TOPIC_ARN=", "PATH=/bin",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := settings.Launcher{
-		Common:  settings.Common{StartedByPrefix: "errand/jobs/", TopicARN: topic},
+		Common:  settings.Common{StartedByPrefix: "errand/jobs/", TopicARN: topic, TableName: "ledger", HistoryDays: 90},
 		Cluster: "jobs", Subnets: []string{"subnet-1", "subnet-2"}, AssignPublicIP: "DISABLED", LaunchType: "FARGATE",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("launcher (-want +got):\n%s", diff)
 	}
-	collector, err := settings.Load[settings.Collector]([]string{"STARTED_BY_PREFIX=errand/jobs/", "TOPIC_ARN=" + topic, "LOG_LINES=0"})
-	if err != nil || collector.LogLines != 0 {
-		t.Errorf("LOG_LINES=0 gives %d, %v", collector.LogLines, err)
+	collector, err := settings.Load[settings.Collector]([]string{"STARTED_BY_PREFIX=errand/jobs/", "TABLE_NAME=ledger", "TOPIC_ARN=" + topic, "LOG_LINES=0", "HISTORY_DAYS=400"})
+	if err != nil || collector.LogLines != 0 || collector.HistoryDays != 400 {
+		t.Errorf("LOG_LINES=0, HISTORY_DAYS=400 give %d, %d, %v", collector.LogLines, collector.HistoryDays, err)
 	}
-	if collector, err = settings.Load[settings.Collector]([]string{"STARTED_BY_PREFIX=errand/jobs/", "TOPIC_ARN=" + topic, "LOG_LINES="}); err != nil || collector.LogLines != 50 {
+	if collector, err = settings.Load[settings.Collector]([]string{"STARTED_BY_PREFIX=errand/jobs/", "TABLE_NAME=ledger", "TOPIC_ARN=" + topic, "LOG_LINES=", "HISTORY_DAYS="}); err != nil || collector.LogLines != 50 || collector.HistoryDays != 90 {
 		t.Errorf("LOG_LINES empty gives %d, %v", collector.LogLines, err)
 	}
 	for value, want := range map[string]bool{"": true, "true": true, "1": true, "false": false} {
-		executor, err := settings.Load[settings.Executor]([]string{"STARTED_BY_PREFIX=errand/jobs/", "TOPIC_ARN=" + topic, "CLUSTER=jobs", "SIGN_SESSIONS=" + value})
+		executor, err := settings.Load[settings.Executor]([]string{"STARTED_BY_PREFIX=errand/jobs/", "TABLE_NAME=ledger", "TOPIC_ARN=" + topic, "CLUSTER=jobs", "SIGN_SESSIONS=" + value})
 		if err != nil || executor.SignSessions != want {
 			t.Errorf("SIGN_SESSIONS=%s gives %t, %v", value, executor.SignSessions, err)
 		}
@@ -45,14 +45,14 @@ func TestLoad(t *testing.T) {
 func TestEveryProblemInOneMessage(t *testing.T) {
 	t.Parallel()
 	_, err := settings.Load[settings.Launcher]([]string{"TOPIC_ARN=", "TEXT_TOPIC_ARN=results", "LAUNCH_TYPE=SPOT", "ASSIGN_PUBLIC_IP=yes", "STARTED_BY_PREFIX=errand:jobs", "SUBNETS=subnet-1, subnet-2,"})
-	expect(t, err, "CLUSTER", "TOPIC_ARN", `TEXT_TOPIC_ARN: "results" is not the ARN`, `LAUNCH_TYPE: "SPOT"`, `ASSIGN_PUBLIC_IP: "yes"`, `STARTED_BY_PREFIX: "errand:jobs"`, `SUBNETS: " subnet-2"`, `SUBNETS: ""`)
+	expect(t, err, "CLUSTER", "TOPIC_ARN", "TABLE_NAME: must be set", `TEXT_TOPIC_ARN: "results" is not the ARN`, `LAUNCH_TYPE: "SPOT"`, `ASSIGN_PUBLIC_IP: "yes"`, `STARTED_BY_PREFIX: "errand:jobs"`, `SUBNETS: " subnet-2"`, `SUBNETS: ""`)
 	_, err = settings.Load[settings.Collector]([]string{"STARTED_BY_PREFIX=errand/jobs", "TOPIC_ARN=" + topic + ".fifo"})
 	expect(t, err, "STARTED_BY_PREFIX", "end with a /", "standard SNS topic")
 	_, err = settings.Load[settings.Collector]([]string{"LOG_LINES=1001"})
 	expect(t, err, "STARTED_BY_PREFIX", "TOPIC_ARN", "LOG_LINES: 1001 is not from 0 to 1000")
-	_, err = settings.Load[settings.Collector]([]string{"STARTED_BY_PREFIX=errand/jobs/", "TOPIC_ARN=" + topic, "LOG_LINES=many"})
+	_, err = settings.Load[settings.Collector]([]string{"STARTED_BY_PREFIX=errand/jobs/", "TABLE_NAME=ledger", "TOPIC_ARN=" + topic, "LOG_LINES=many"})
 	expect(t, err, `LOG_LINES: "many" must be a value of type int`)
-	_, err = settings.Load[settings.Executor]([]string{"STARTED_BY_PREFIX=errand/jobs/", "TOPIC_ARN=" + topic, "SIGN_SESSIONS=on"})
+	_, err = settings.Load[settings.Executor]([]string{"STARTED_BY_PREFIX=errand/jobs/", "TABLE_NAME=ledger", "TOPIC_ARN=" + topic, "SIGN_SESSIONS=on"})
 	expect(t, err, "CLUSTER: must be set", `SIGN_SESSIONS: "on" must be a value of type bool`)
 }
 
@@ -95,7 +95,7 @@ func TestForms(t *testing.T) {
 
 // problemsOf is what is wrong if one variable of good settings has this value.
 func problemsOf(name, value string) string {
-	environ := []string{"STARTED_BY_PREFIX=errand/jobs/", "TOPIC_ARN=" + topic, name + "=" + value}
+	environ := []string{"STARTED_BY_PREFIX=errand/jobs/", "TABLE_NAME=ledger", "TOPIC_ARN=" + topic, name + "=" + value}
 	if _, err := settings.Load[settings.Collector](environ); err != nil {
 		return err.Error()
 	}

@@ -45,7 +45,7 @@ var rooms = []room{
 	{"pkg/ledger", []string{"pkg/run", "pkg/result", "pkg/awserr"}},
 	{"pkg/metric", nil},
 	{"pkg/tasks", []string{"pkg/run", "pkg/awserr"}},
-	{"pkg/report", []string{"pkg/run", "pkg/result", "pkg/notify", "pkg/ledger", "pkg/metric", "pkg/payload"}},
+	{"pkg/report", []string{"pkg/run", "pkg/result", "pkg/awserr", "pkg/notify", "pkg/ledger", "pkg/metric", "pkg/payload"}},
 
 	// What the functions do.
 	{"pkg/launch", work},

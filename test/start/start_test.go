@@ -26,7 +26,7 @@ const root = "../.."
 var environ = []string{
 	"AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=id", "AWS_SECRET_ACCESS_KEY=secret", "AWS_SESSION_TOKEN=token",
 	"AWS_LAMBDA_FUNCTION_NAME=errand", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128", "AWS_LAMBDA_LOG_FORMAT=JSON",
-	"STARTED_BY_PREFIX=errand/jobs/", "CLUSTER=jobs", "TASK_DEFINITION=jobs", "SUBNETS=subnet-1,subnet-2", "SECURITY_GROUPS=sg-1",
+	"STARTED_BY_PREFIX=errand/jobs/", "TABLE_NAME=ledger", "HISTORY_DAYS=90", "CLUSTER=jobs", "TASK_DEFINITION=jobs", "SUBNETS=subnet-1,subnet-2", "SECURITY_GROUPS=sg-1",
 	"TOPIC_ARN=arn:aws:sns:eu-west-1:123456789012:results", "TEXT_TOPIC_ARN=arn:aws:sns:eu-west-1:123456789012:text",
 	"ASSIGN_PUBLIC_IP=DISABLED", "LAUNCH_TYPE=FARGATE", "LOG_LINES=50", "SIGN_SESSIONS=true",
 }

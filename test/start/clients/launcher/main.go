@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 
@@ -14,10 +15,11 @@ import (
 
 func main() {
 	cfg := clients.Config()
-	e, s := ecs.NewFromConfig(cfg), sns.NewFromConfig(cfg)
+	d, e, s := dynamodb.NewFromConfig(cfg), ecs.NewFromConfig(cfg), sns.NewFromConfig(cfg)
 	lambda.Start(func(ctx context.Context) error {
 		_, err := e.RunTask(ctx, &ecs.RunTaskInput{})
 		_, err2 := s.Publish(ctx, &sns.PublishInput{})
-		return errors.Join(err, err2)
+		_, err3 := d.UpdateItem(ctx, &dynamodb.UpdateItemInput{})
+		return errors.Join(err, err2, err3)
 	})
 }
