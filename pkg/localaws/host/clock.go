@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// Now is the time of the services.
+// Now is the time.
 func (h *Host) Now() time.Time { return time.Now() }
 
-// After tells when d of the services' time has passed.
-func (h *Host) After(d time.Duration) <-chan time.Time { return time.After(d) }
+// Real is how long d really takes.
+func (h *Host) Real(d time.Duration) time.Duration { return d }
 
 // Sleep waits, and reports whether the time has passed before the context
 // ended.
