@@ -201,6 +201,56 @@ refuse 'publish to a topic that is not there is NotFound' 'NotFound' aws sns pub
 echo '[{"Source": "com.example.shop", "DetailType": "Errand Job", "Detail": "{\"job\": \"rebuild-index\"}"}]' >"$work/entries.json"
 try 'put-events' '"FailedEntryCount": 0' aws events put-events --entries "file://$work/entries.json"
 
+try 'subscribe an e-mail address' '^pending confirmation$' aws sns subscribe --topic-arn "$more" --protocol email \
+  --notification-endpoint ops@example.com --query SubscriptionArn --output text
+try 'it is listed as pending' '^PendingConfirmation$' aws sns list-subscriptions-by-topic --topic-arn "$more" \
+  --query 'Subscriptions[?Protocol==`email`].SubscriptionArn' --output text
+subscription=$(aws sns list-subscriptions-by-topic --topic-arn "$more" --query 'Subscriptions[?Protocol==`http`].SubscriptionArn' --output text)
+try 'get-subscription-attributes' '^false.true$' aws sns get-subscription-attributes --subscription-arn "$subscription" \
+  --query 'Attributes.[PendingConfirmation, RawMessageDelivery]' --output text
+
+echo '- SQS'
+sqs=(aws --endpoint-url "$url" sqs) # version 1 of the CLI does not follow AWS_ENDPOINT_URL to SQS
+try 'create-queue' "^$url/[0-9]{12}/letters$" "${sqs[@]}" create-queue --queue-name letters --attributes VisibilityTimeout=60 --query QueueUrl --output text
+queue=$out
+try 'get-queue-url' "^$queue$" "${sqs[@]}" get-queue-url --queue-name letters --query QueueUrl --output text
+try 'list-queues' "$queue" "${sqs[@]}" list-queues --queue-name-prefix let
+try 'send-message with attributes' '^19e27d4e946b072f3f58da80d94fd778$' "${sqs[@]}" send-message --queue-url "$queue" --message-body 'grüß Gott' \
+  --message-attributes '{"attribName1": {"DataType": "String", "StringValue": "attribValue 1"}}' --query MD5OfMessageAttributes --output text
+try 'get-queue-attributes' '^1.0.60.arn:aws:sqs:' "${sqs[@]}" get-queue-attributes --queue-url "$queue" --attribute-names All --output text \
+  --query 'Attributes.[ApproximateNumberOfMessages, ApproximateNumberOfMessagesNotVisible, VisibilityTimeout, QueueArn]'
+try 'receive-message' '^attribValue 1.1.' "${sqs[@]}" receive-message --queue-url "$queue" --message-attribute-names All --attribute-names All \
+  --query 'Messages[0].[MessageAttributes.attribName1.StringValue, Attributes.ApproximateReceiveCount, ReceiptHandle]' --output text
+receipt=${out##*[[:space:]]}
+try 'nobody else receives it' '^None$' "${sqs[@]}" receive-message --queue-url "$queue" --query Messages --output text
+try 'change-message-visibility' '^$' "${sqs[@]}" change-message-visibility --queue-url "$queue" --receipt-handle "$receipt" --visibility-timeout 0
+try 'it is received again' '^gr.*2.' "${sqs[@]}" receive-message --queue-url "$queue" --attribute-names ApproximateReceiveCount --wait-time-seconds 5 \
+  --max-number-of-messages 10 --query 'Messages[0].[Body, Attributes.ApproximateReceiveCount, ReceiptHandle]' --output text
+try 'delete-message' '^$' "${sqs[@]}" delete-message --queue-url "$queue" --receipt-handle "${out##*[[:space:]]}"
+try 'the queue is empty' '^0.0$' "${sqs[@]}" get-queue-attributes --queue-url "$queue" --attribute-names All --output text \
+  --query 'Attributes.[ApproximateNumberOfMessages, ApproximateNumberOfMessagesNotVisible]'
+try 'purge-queue' '^$' "${sqs[@]}" purge-queue --queue-url "$queue"
+refuse 'a queue that is not there is NonExistentQueue' 'NonExistentQueue' "${sqs[@]}" get-queue-url --queue-name none
+
+echo '- CloudFormation'
+try 'describe-stacks' '"Stacks": ' aws cloudformation describe-stacks
+refuse 'a stack that is not there is a ValidationError' 'ValidationError.*Stack with id none does not exist' aws cloudformation describe-stacks --stack-name none
+
+echo '- DynamoDB'
+try 'create-table' '^(ACTIVE|CREATING)$' aws dynamodb create-table --table-name more --billing-mode PAY_PER_REQUEST \
+  --attribute-definitions AttributeName=pk,AttributeType=S AttributeName=sk,AttributeType=N \
+  --key-schema AttributeName=pk,KeyType=HASH AttributeName=sk,KeyType=RANGE --query TableDescription.TableStatus --output text
+for n in 1 2; do
+  try "put-item $n" '^$' aws dynamodb put-item --table-name more --item "{\"pk\": {\"S\": \"a\"}, \"sk\": {\"N\": \"$n\"}, \"note\": {\"S\": \"<ä>\"}}" \
+    --condition-expression 'attribute_not_exists(pk)'
+done
+refuse 'a condition that fails' 'ConditionalCheckFailedException' aws dynamodb put-item --table-name more \
+  --item '{"pk": {"S": "a"}, "sk": {"N": "1"}}' --condition-expression 'attribute_not_exists(pk)'
+try 'get-item' '^<.*>$' aws dynamodb get-item --table-name more --key '{"pk": {"S": "a"}, "sk": {"N": "2"}}' --query Item.note.S --output text
+try 'query' '^2.1$' aws dynamodb query --table-name more --key-condition-expression 'pk = :a' --no-scan-index-forward \
+  --expression-attribute-values '{":a": {"S": "a"}}' --query 'Items[].sk.N' --output text
+refuse 'a DynamoDB call that is not served' 'UnknownOperationException' aws dynamodb scan --table-name more
+
 echo "- ECS's own errors"
 run=(aws ecs run-task --cluster sample --task-definition sample --launch-type FARGATE)
 refuse 'unknown cluster' 'ClusterNotFoundException' aws ecs run-task --cluster none --task-definition sample --network-configuration "$network"

@@ -88,10 +88,12 @@ func (l *Ledger) Claim(ctx context.Context, d Delivery) (Hold, bool, error) {
 	if err != nil || !ok {
 		return Hold{Attempt: a}, false, err
 	}
+	// The SDK repeats a write whose answer was lost.
+	own := a.Claims == 1 && a.Holder == d.Holder && a.LaunchUntil.Equal(until)
 	h := Hold{
 		Attempt: a,
-		Alone:   a.LaunchUntil.IsZero() || a.LaunchUntil.Add(settle).Before(now),
-		Open:    a.State == Claimed,
+		Alone:   own || a.LaunchUntil.IsZero() || a.LaunchUntil.Add(settle).Before(now),
+		Open:    !own && a.State == Claimed,
 	}
 	h.State, h.LaunchUntil, h.Due, h.Refused, h.Holder = Claimed, until, until.Add(settle), "", d.Holder
 	h.Claims++

@@ -1,10 +1,11 @@
 // Package localaws is an AWS endpoint in one process, for the machine that
-// errand is developed and tried on: as much of ECS, CloudWatch Logs, SNS,
-// EventBridge and Lambda as errand's main job needs, and of Systems Manager and
-// KMS what ECS Exec does, over HTTP on loopback, in memory. RunTask really runs
-// the container's command, as a process, ExecuteCommand another one in a
-// terminal, and Lambda really runs the built bootstrap programs. What it does
-// not serve is answered with UnknownOperationException.
+// errand is developed and tried on: as much of ECS, CloudWatch Logs, SNS, SQS,
+// EventBridge, Lambda, DynamoDB and CloudFormation as errand and its operator
+// need, and of Systems Manager and KMS what ECS Exec does, over HTTP on
+// loopback, in memory. RunTask really runs the container's command, as a
+// process, ExecuteCommand another one in a terminal, and Lambda really runs the
+// built bootstrap programs. What it does not serve is answered with
+// UnknownOperationException.
 //
 // Each service has a package below this one, and none knows the server. Here
 // they are given to each other and to HTTP.

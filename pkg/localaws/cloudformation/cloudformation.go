@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"sync"
-	"time"
 
 	"errand/pkg/localaws/host"
 )
@@ -50,7 +49,7 @@ func (s *Service) Query() host.Query {
 func (s *Service) Add(name string, outputs map[string]string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.host.Now().UTC().Format(time.RFC3339Nano)
+	now := s.host.Now().UTC().Format("2006-01-02T15:04:05.000Z")
 	i := slices.IndexFunc(s.stacks, func(old *stack) bool { return old.Name == name })
 	if i < 0 {
 		i = 0

@@ -36,9 +36,6 @@ func (h *Host) Real(d time.Duration) time.Duration { return h.clock.Real(d) }
 // Clock is what the functions are told of the clock; empty is nothing.
 func (h *Host) Clock() string { return h.clock.String() }
 
-// After tells when d of AWS's time has passed.
-func (h *Host) After(d time.Duration) <-chan time.Time { return time.After(h.Real(d)) }
-
 // Sleep waits for d of AWS's time, and reports whether it has passed before the
 // context ended.
 func (h *Host) Sleep(ctx context.Context, d time.Duration) bool { return Sleep(ctx, h.Real(d)) }

@@ -51,7 +51,7 @@ func (s *Service) receive(ctx context.Context, in *receiveInput) (*receiveOutput
 		}
 		select {
 		case <-changed:
-		case <-s.host.After(wait):
+		case <-time.After(s.host.Real(wait)):
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-s.host.Context().Done():

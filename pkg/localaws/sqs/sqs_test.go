@@ -25,9 +25,9 @@ type stand struct {
 	url    string
 }
 
-func serve(t *testing.T, functions ...localaws.Function) *stand {
+func serve(t *testing.T) *stand {
 	t.Helper()
-	s, _ := localtest.ServeFunctions(t, functions...)
+	s, _ := localtest.ServeFunctions(t)
 	client := sqs.NewFromConfig(s.Config(), func(o *sqs.Options) { o.Retryer = aws.NopRetryer{} })
 	out, err := client.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("letters")})
 	if err != nil {
