@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"errand/pkg/ledger"
 	"errand/pkg/report"
 )
 
@@ -168,6 +169,37 @@ func TestTheTableIsAway(t *testing.T) {
 	}
 	expect(t, "told", both, got)
 	expect(t, "metrics", []string{report.WithoutLedger}, s.metrics.names(t))
+}
+
+// Once the table is back, what was told without it is noted.
+func TestTheTableIsBack(t *testing.T) {
+	t.Parallel()
+	for _, why := range []string{"", ledger.StopForTimeout} {
+		s := start(t)
+		s.launch(t)
+		if why != "" {
+			s.stopFor(t, why)
+		}
+		back := false
+		s.wire.respond(func(c call) *http.Response {
+			if back = back || c.operation == "Publish"; !back && c.operation == "UpdateItem" {
+				return refuse(http.StatusInternalServerError, "com.amazonaws.dynamodb.v20120810#InternalServerError")
+			}
+			return nil
+		})
+		got, err := s.invokeUntil(t, "me", time.Now().Add(3*time.Second), event(t, "failed"))
+		if err != nil {
+			t.Error(err)
+		}
+		expect(t, "told", both, got)
+		a := s.attempt(t, theKey)
+		expect(t, "told, in the ledger", []string{"results", "text"}, a.Told)
+		expect(t, "reported", s.now, a.Reported)
+		expect(t, "reason", exitedWith3, a.Verdict.Reason)
+		if got, err := s.invoke(t, "me", event(t, "failed")); err != nil || len(got) > 0 {
+			t.Errorf("then %v, %v", got, err)
+		}
+	}
 }
 
 // A note that cannot be made leaves its time to the topic that waits.

@@ -103,7 +103,11 @@ func (r *Reporter) Ended(ctx context.Context, end result.Result, digest string) 
 		switch {
 		case err != nil:
 			// An item that cannot be read is as good as none: people are told.
-			return r.Without(ctx, err, end)
+			if err := r.Without(ctx, err, end); err != nil {
+				return err
+			}
+			r.late(ctx, me, e)
+			return nil
 		case refused == "":
 			return r.tell(ctx, me, a, end, a.Reports > 1)
 		case refused == ledger.Stopping && a.StopFor != e.StopFor:
@@ -129,6 +133,24 @@ func (r *Reporter) Without(ctx context.Context, why error, end result.Result) er
 	r.metrics.Count(WithoutLedger, 1)
 	r.log.ErrorContext(ctx, "reported without the ledger", "job", end.Job, "run_id", end.ID, "error", why)
 	return r.Report(ctx, end)
+}
+
+// late notes what was told without the ledger, if that can be reached in the time
+// that is left: nobody then tells it again, or takes the run for lost.
+func (r *Reporter) late(ctx context.Context, me ledger.Reporter, e ledger.End) {
+	calls, cancel := run.Reserve(ctx, markTime)
+	defer cancel()
+	a, refused, err := r.ledger.Conclude(calls, me, e)
+	if err == nil && refused == ledger.Stopping {
+		e.StopFor = a.StopFor
+		a, refused, err = r.ledger.Conclude(calls, me, e)
+	}
+	if err == nil && refused == "" {
+		_, err = r.ledger.Mark(calls, me, a.Key, r.publisher.Topics())
+	}
+	if err != nil || refused != "" {
+		r.log.WarnContext(ctx, "not noted afterwards", "job", e.Run.Job, "run_id", e.Run.ID, "because", string(refused), "error", err)
+	}
 }
 
 // verdict is what the ledger keeps of a result.
