@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"errand/pkg/localaws"
+	"errand/pkg/localstack"
 	"errand/pkg/run"
 )
 
@@ -26,17 +27,17 @@ import (
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{functions: built, template: "../../template.yaml", screen: newScreen(io.Discard), pace: time.Millisecond}
-	if err := w.start(t.Context(), "", region, account); err != nil {
+	if err := w.start(t.Context(), "", localstack.Region, localstack.Account); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = w.server.Close() })
+	t.Cleanup(func() { _ = w.Server.Close() })
 	return w
 }
 
 // launch hands a payload to the built launcher.
 func (w *world) launch(t *testing.T, payload string) run.Answer {
 	t.Helper()
-	raw, err := w.invoke(t.Context(), "launcher", []byte(payload))
+	raw, err := w.Invoke(t.Context(), "launcher", []byte(payload))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,14 +51,14 @@ func (w *world) launch(t *testing.T, payload string) run.Answer {
 // told are the results of a job at the topic for programs, when there are n.
 func (w *world) told(t *testing.T, n int) []told {
 	t.Helper()
-	messages, err := w.server.AwaitMessages(t.Context(), 2*n)
+	messages, err := w.Server.AwaitMessages(t.Context(), 2*n)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var list []told
 	for _, m := range messages {
 		var one told
-		if m.TopicARN != w.topics.json {
+		if m.TopicARN != w.Topics.JSON {
 			continue
 		}
 		if err := json.Unmarshal([]byte(m.Body), &one); err != nil {
@@ -121,7 +122,7 @@ func TestRedeliveryAfterADeployment(t *testing.T) {
 	w := newWorld(t)
 	payload := `{"job": "report", "command": ["sleep", "600"], "scheduledTime": "2026-11-20T02:00:00Z"}`
 	first := w.launch(t, payload)
-	if _, err := w.register(t.Context(), definition, noCommand, []string{"app"}); err != nil {
+	if _, err := w.Deploy(t.Context(), localstack.Definition); err != nil {
 		t.Fatal(err)
 	}
 	// As the Scheduler delivers again: the same input, in whatever form.
@@ -129,7 +130,7 @@ func TestRedeliveryAfterADeployment(t *testing.T) {
 	if diff := cmp.Diff(first, again); diff != "" || first.TaskARN == "" {
 		t.Errorf("the second delivery is answered otherwise (-first +second):\n%s", diff)
 	}
-	tasks, err := ecs.NewFromConfig(w.cfg).ListTasks(t.Context(), &ecs.ListTasksInput{Cluster: aws.String(cluster)})
+	tasks, err := ecs.NewFromConfig(w.Config).ListTasks(t.Context(), &ecs.ListTasksInput{Cluster: aws.String(localstack.Cluster)})
 	if err != nil || len(tasks.TaskArns) != 1 {
 		t.Errorf("tasks %v, %v", tasks, err)
 	}
@@ -140,7 +141,7 @@ func TestRedeliveryAfterADeployment(t *testing.T) {
 func TestUnansweredRunTaskIsLost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	aws1, err := url.Parse(w.server.URL())
+	aws1, err := url.Parse(w.Server.URL())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,14 +156,14 @@ func TestUnansweredRunTaskIsLost(t *testing.T) {
 	}
 	lossy := httptest.NewServer(proxy)
 	t.Cleanup(lossy.Close)
-	w.server.AddFunction(localaws.Function{
-		Name: "launcher", Bootstrap: w.bootstrap("launcher"), Timeout: 4 * time.Second, OnFailure: "collector",
+	w.Server.AddFunction(localaws.Function{
+		Name: "launcher", Bootstrap: w.Bootstrap("launcher"), Timeout: 4 * time.Second, OnFailure: "collector",
 		Env: map[string]string{
-			"STARTED_BY_PREFIX": "errand/" + stack + "/", "TOPIC_ARN": w.topics.json, "TEXT_TOPIC_ARN": w.topics.text,
-			"CLUSTER": w.clusterARN, "TASK_DEFINITION": definition, "SUBNETS": subnet, "AWS_ENDPOINT_URL_ECS": lossy.URL,
+			"STARTED_BY_PREFIX": "errand/" + localstack.Name + "/", "TOPIC_ARN": w.Topics.JSON, "TEXT_TOPIC_ARN": w.Topics.Text,
+			"CLUSTER": w.ClusterARN, "TASK_DEFINITION": localstack.Definition, "SUBNETS": localstack.Subnet, "TABLE_NAME": localstack.Table, "AWS_ENDPOINT_URL_ECS": lossy.URL,
 		},
 	})
-	if _, err := lambda.NewFromConfig(w.cfg).Invoke(t.Context(), &lambda.InvokeInput{
+	if _, err := lambda.NewFromConfig(w.Config).Invoke(t.Context(), &lambda.InvokeInput{
 		FunctionName: aws.String("launcher"), InvocationType: lambdatypes.InvocationTypeEvent,
 		Payload: []byte(`{"job": "bill", "command": ["sleep", "600"], "runId": "r-1"}`),
 	}); err != nil {
@@ -175,7 +176,7 @@ func TestUnansweredRunTaskIsLost(t *testing.T) {
 	if diff := cmp.Diff(want, w.told(t, 1)); diff != "" {
 		t.Errorf("results (-want +got):\n%s", diff)
 	}
-	tasks, err := ecs.NewFromConfig(w.cfg).ListTasks(t.Context(), &ecs.ListTasksInput{Cluster: aws.String(cluster)})
+	tasks, err := ecs.NewFromConfig(w.Config).ListTasks(t.Context(), &ecs.ListTasksInput{Cluster: aws.String(localstack.Cluster)})
 	if err != nil || len(tasks.TaskArns) != 1 {
 		t.Errorf("tasks %v, %v", tasks, err)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"strings"
+
+	"errand/pkg/localstack"
 )
 
 type localCommand struct {
@@ -15,12 +17,12 @@ type localCommand struct {
 func (c *localCommand) Run(ctx context.Context, out io.Writer) error {
 	w := c.world(out)
 	w.screen.functions = true
-	if err := w.start(ctx, c.Addr, region, account); err != nil {
+	if err := w.start(ctx, c.Addr, localstack.Region, localstack.Account); err != nil {
 		return err
 	}
-	w.screen.text(strings.NewReplacer("{url}", w.server.URL(), "{topic}", w.topics.json, "{cluster}", cluster, "{subnet}", subnet).Replace(guide))
+	w.screen.text(strings.NewReplacer("{url}", w.Server.URL(), "{topic}", w.Topics.JSON, "{cluster}", localstack.Cluster, "{subnet}", localstack.Subnet).Replace(guide))
 	<-ctx.Done()
-	return w.server.Close()
+	return w.Server.Close()
 }
 
 const guide = `errand is here: {url} serves ECS, CloudWatch Logs, SNS, EventBridge and Lambda.

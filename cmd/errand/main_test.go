@@ -22,6 +22,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"errand/pkg/localaws"
+	"errand/pkg/localstack"
 )
 
 // built is the folder of the functions, built once as they are deployed.
@@ -275,10 +276,10 @@ func deployed(t *testing.T) *world {
 	t.Helper()
 	w := &world{functions: built, template: "../../template.yaml", screen: newScreen(t.Output()), pace: time.Millisecond}
 	w.screen.functions = true
-	if err := w.start(t.Context(), "", region, account); err != nil {
+	if err := w.start(t.Context(), "", localstack.Region, localstack.Account); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = w.server.Close() })
+	t.Cleanup(func() { _ = w.Server.Close() })
 	return w
 }
 
@@ -287,13 +288,13 @@ func (w *world) results(t *testing.T, n int) []map[string]any {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	messages, err := w.server.AwaitMessages(ctx, 2*n)
+	messages, err := w.Server.AwaitMessages(ctx, 2*n)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var results []map[string]any
 	for _, m := range messages {
-		if m.TopicARN == w.topics.json {
+		if m.TopicARN == w.Topics.JSON {
 			var r map[string]any
 			if err := json.Unmarshal([]byte(m.Body), &r); err != nil {
 				t.Fatal(err)
@@ -319,15 +320,15 @@ func TestLaunchGivenUp(t *testing.T) {
 			t.Parallel()
 			w := deployed(t)
 			f := localaws.Function{
-				Name: "launcher", Bootstrap: w.bootstrap("launcher"), OnFailure: "collector", Timeout: time.Second,
+				Name: "launcher", Bootstrap: w.Bootstrap("launcher"), OnFailure: "collector", Timeout: time.Second,
 				Env: map[string]string{
-					"STARTED_BY_PREFIX": "errand/local/", "TOPIC_ARN": w.topics.json, "CLUSTER": cluster, "TASK_DEFINITION": definition, "SUBNETS": subnet,
+					"STARTED_BY_PREFIX": "errand/local/", "TOPIC_ARN": w.Topics.JSON, "CLUSTER": localstack.Cluster, "TASK_DEFINITION": localstack.Definition, "SUBNETS": localstack.Subnet, "TABLE_NAME": localstack.Table,
 				},
 			}
 			tc.change(&f)
-			w.server.AddFunction(f)
-			w.server.FailPlacement("RESOURCE:MEMORY", 1000)
-			if err := w.server.InvokeAsync("launcher", []byte(`{"job": "billing", "runId": "r-1"}`)); err != nil {
+			w.Server.AddFunction(f)
+			w.Server.FailPlacement("RESOURCE:MEMORY", 1000)
+			if err := w.Server.InvokeAsync("launcher", []byte(`{"job": "billing", "runId": "r-1"}`)); err != nil {
 				t.Fatal(err)
 			}
 			r := w.results(t, 1)[0]
@@ -343,8 +344,8 @@ func TestLaunchGivenUp(t *testing.T) {
 func TestDisturbedEvents(t *testing.T) {
 	t.Parallel()
 	w := deployed(t)
-	w.server.DisturbEvents(true, 0)
-	if _, err := w.invoke(t.Context(), "launcher", []byte(`{"job": "twice", "runId": "r-1", "command": ["echo", "one line"]}`)); err != nil {
+	w.Server.DisturbEvents(true, 0)
+	if _, err := w.Invoke(t.Context(), "launcher", []byte(`{"job": "twice", "runId": "r-1", "command": ["echo", "one line"]}`)); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range w.results(t, 2) {
@@ -371,14 +372,14 @@ func TestFilterPolicy(t *testing.T) {
 	}
 	go func() { _ = subscriber.Serve(listener) }()
 	t.Cleanup(func() { _ = subscriber.Close() })
-	if _, err := sns.NewFromConfig(w.cfg).Subscribe(t.Context(), &sns.SubscribeInput{
-		TopicArn: &w.topics.json, Protocol: aws.String("http"), Endpoint: aws.String("http://" + listener.Addr().String()),
+	if _, err := sns.NewFromConfig(w.Config).Subscribe(t.Context(), &sns.SubscribeInput{
+		TopicArn: &w.Topics.JSON, Protocol: aws.String("http"), Endpoint: aws.String("http://" + listener.Addr().String()),
 		Attributes: map[string]string{"FilterPolicy": `{"outcome":["failure"]}`, "RawMessageDelivery": "true"},
 	}); err != nil {
 		t.Fatal(err)
 	}
 	for _, command := range []string{"true", "false"} {
-		if _, err := w.invoke(t.Context(), "launcher", []byte(`{"job": "`+command+`", "command": ["sh", "-c", "echo working; `+command+`"]}`)); err != nil {
+		if _, err := w.Invoke(t.Context(), "launcher", []byte(`{"job": "`+command+`", "command": ["sh", "-c", "echo working; `+command+`"]}`)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -406,7 +407,7 @@ func TestEventStartsAJob(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.server.URL(), strings.NewReader(`{"Entries": `+string(entries)+`}`))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.Server.URL(), strings.NewReader(`{"Entries": `+string(entries)+`}`))
 	if err != nil {
 		t.Fatal(err)
 	}

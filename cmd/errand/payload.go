@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"errand/pkg/localstack"
 	"errand/pkg/payload"
 	"errand/pkg/run"
 )
@@ -25,7 +26,7 @@ func functionFor(raw []byte) string {
 func scheduled(raw []byte, now time.Time) []byte {
 	return []byte(strings.NewReplacer(
 		"<aws.scheduler.scheduled-time>", now.UTC().Truncate(time.Minute).Format(time.RFC3339),
-		"<aws.scheduler.schedule-arn>", "arn:aws:scheduler:"+region+":"+account+":schedule/errand-"+stack+"/try",
+		"<aws.scheduler.schedule-arn>", "arn:aws:scheduler:"+localstack.Region+":"+localstack.Account+":schedule/errand-"+localstack.Name+"/try",
 		"<aws.scheduler.execution-id>", newUUID(),
 		"<aws.scheduler.attempt-number>", "1",
 	).Replace(string(raw)))

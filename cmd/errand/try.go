@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"errand/pkg/localaws"
+	"errand/pkg/localstack"
 	"errand/pkg/payload"
 	"errand/pkg/result"
 	"errand/pkg/run"
@@ -20,8 +21,13 @@ import (
 
 type tryCommand struct {
 	stackFlags
-	File string `arg:"" help:"The payload, as a schedule, an event or a client sends it."`
+	File          string  `arg:"" help:"The payload, as a schedule, an event or a client sends it."`
+	Clock         float64 `placeholder:"N" help:"How many times as fast as here time passes on AWS. (default: 1, or 60 where time limits or a lost event are shown)"`
+	LoseStopEvent bool    `help:"Lose the event of the task's end, as a disabled rule does: the watchdog has to find out."`
 }
+
+// fast is the clock where minutes would have to be waited for.
+const fast = 60
 
 // Run starts the run that the payload asks for, waits for its result and prints
 // it.
@@ -31,6 +37,11 @@ func (c *tryCommand) Run(ctx context.Context, out io.Writer) error {
 		return fmt.Errorf("read the payload: %w", err)
 	}
 	w := c.world(out)
+	w.speed = c.Clock
+	if p, _, _ := payload.Decode(raw); w.speed == 0 && (c.LoseStopEvent || p.Timeout != "" || p.StartTimeout != "") {
+		w.speed = fast
+	}
+	w.lose = c.LoseStopEvent
 	return w.try(ctx, c.File, scheduled(raw, time.Now()))
 }
 
@@ -44,20 +55,32 @@ func (w *world) try(ctx context.Context, file string, raw []byte) error {
 		p, _, err := payload.DecodeExec(raw)
 		command, names = p.Command, []string{p.Task, p.Cluster, p.Service}
 		if err == nil {
-			prepare = func(ctx context.Context) error { return w.live(ctx, p) }
+			prepare = func(ctx context.Context) error { return w.Live(ctx, p) }
 		}
 	} else {
 		p, _, err := payload.Decode(raw)
 		command, names = p.Command, []string{p.TaskDefinition, p.Cluster, p.Service}
 		if err == nil {
-			prepare = func(ctx context.Context) error { return w.standIn(ctx, p) }
+			prepare = func(ctx context.Context) error { return w.StandIn(ctx, p) }
 		}
 	}
-	region, account := place(names...)
+	region, account := localstack.Place(names...)
 	if err := w.start(ctx, "", region, account); err != nil {
 		return err
 	}
-	defer func() { _ = w.server.Close() }()
+	defer func() { _ = w.Server.Close() }()
+	if w.speed > 1 {
+		w.screen.line("clock", fmt.Sprintf("time on AWS passes %g times as fast as here", w.speed))
+	}
+	if w.lose {
+		w.screen.line("event", "the one of the task's end will be lost; the watchdog has to find out")
+		w.Server.DecideEvents(func(rule string, _ json.RawMessage) []time.Duration {
+			if rule == "task-stopped" {
+				return nil
+			}
+			return []time.Duration{0}
+		})
+	}
 	w.screen.line("payload", file)
 	if len(command) > 0 {
 		w.screen.line("command", result.ShellJoin(command))
@@ -85,7 +108,7 @@ func (w *world) answer(ctx context.Context, function string, raw []byte) error {
 		w.screen.holdTasks()
 		defer w.screen.releaseTasks()
 	}
-	answer, err := w.invoke(ctx, function, raw)
+	answer, err := w.Invoke(ctx, function, raw)
 	if err != nil {
 		w.screen.text(w.screen.functionLog())
 		return err
@@ -100,11 +123,11 @@ func (w *world) await(ctx context.Context) ([]localaws.Message, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
-		if letters, err := w.server.AwaitDeadLetters(ctx, 1); err == nil {
+		if letters, err := w.Server.AwaitDeadLetters(ctx, 1); err == nil {
 			cancel(fmt.Errorf("the function %s gave up: %s\n%s", letters[0].Function, letters[0].Error, w.screen.functionLog()))
 		}
 	}()
-	messages, err := w.server.AwaitMessages(ctx, 2)
+	messages, err := w.Server.AwaitMessages(ctx, 2)
 	if err != nil {
 		return nil, fmt.Errorf("wait for the result: %w", context.Cause(ctx))
 	}
@@ -122,10 +145,10 @@ func (w *world) show(messages []localaws.Message) error {
 			color = green
 		}
 		switch m.TopicARN {
-		case w.topics.text:
+		case w.Topics.Text:
 			s.text("\n" + s.paint(bold, "The notification for people") + s.paint(dim, " (TEXT_TOPIC_ARN, e-mail)") + "\n\n")
 			s.text("Subject: " + s.paint(color, m.Subject) + "\n\n" + m.Body)
-		case w.topics.json:
+		case w.Topics.JSON:
 			s.text("\n" + s.paint(bold, "The notification for programs") + s.paint(dim, " (TOPIC_ARN)") + "\n\n")
 			s.text(pretty(m.Body) + "\n\nAttributes: " + attributes(m) + "\n")
 		}

@@ -12,7 +12,7 @@ import (
 
 func main() {
 	function.Run(func(f function.Parts[settings.Collector]) any {
-		return collect.New(ecs.NewFromConfig(f.AWS), cloudwatchlogs.NewFromConfig(f.AWS), f.Ledger, f.Reporter, collect.Config{
+		return collect.New(ecs.NewFromConfig(f.AWS), cloudwatchlogs.NewFromConfig(f.AWS), f.Ledger, f.Reporter(), collect.Config{
 			StartedByPrefix: f.Settings.StartedByPrefix,
 			LogLines:        f.Settings.LogLines,
 		}, f.Log).Handle

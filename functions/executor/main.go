@@ -9,7 +9,7 @@ import (
 
 func main() {
 	function.Run(func(f function.Parts[settings.Executor]) any {
-		return execute.New(f.AWS, f.Ledger, f.Reporter, execute.Config{
+		return execute.New(f.AWS, f.Ledger, f.Reporter(), execute.Config{
 			Cluster: f.Settings.Cluster, LogLines: f.Settings.LogLines, Unsigned: !f.Settings.SignSessions,
 		}, f.Log).Handle
 	})

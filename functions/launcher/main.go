@@ -11,7 +11,7 @@ import (
 
 func main() {
 	function.Run(func(f function.Parts[settings.Launcher]) any {
-		return launch.New(ecs.NewFromConfig(f.AWS), f.Ledger, f.Reporter, f.Metrics, launch.Config{
+		return launch.New(ecs.NewFromConfig(f.AWS), f.Ledger, f.Reporter(), f.Metrics, launch.Config{
 			Cluster:         f.Settings.Cluster,
 			TaskDefinition:  f.Settings.TaskDefinition,
 			Subnets:         f.Settings.Subnets,

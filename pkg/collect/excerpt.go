@@ -50,7 +50,7 @@ func (c *Collector) excerpt(ctx context.Context, event taskevent.Event, containe
 		return log
 	}
 
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.LogTime)
+	ctx, cancel := run.Timeout(ctx, c.cfg.LogTime)
 	defer cancel()
 	last, settled, err := untilStill(
 		func() (page, error) { return c.read(ctx, log, lines) },

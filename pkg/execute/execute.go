@@ -44,7 +44,7 @@ type Config struct {
 	Grace     time.Duration // 5 s, from Ctrl-C to TerminateSession
 	Drain     time.Duration // 10 s, from the end of the command to that of the channel
 	Channel   ssmchan.Options
-	// Now is the time; nil means time.Now.
+	// Now is the time; nil means run.Now.
 	Now func() time.Time
 }
 
@@ -102,10 +102,7 @@ const (
 // bear one. An error means that nobody was told, or that nothing was done, which its
 // type says.
 func (x *Executor) Handle(ctx context.Context, raw json.RawMessage) (Answer, error) {
-	d := ledger.Delivery{Once: true, Holder: report.RequestID(ctx), Until: x.cfg.Now().Add(time.Minute)}
-	if deadline, ok := run.Deadline(ctx); ok {
-		d.Until = deadline
-	}
+	d := ledger.Delivery{Once: true, Holder: report.RequestID(ctx), Until: x.ledger.Until(ctx)}
 	if wake, ok := ledger.DecodeWake(raw); ok && wake.Wake == ledger.WakeStart {
 		raw, d.Person = wake.Payload, wake.By
 	}
@@ -204,7 +201,7 @@ func variables(p payload.Exec, r run.Run) []execwrap.Variable {
 // while no session can exist: ExecuteCommand runs the command at every call that
 // succeeds, and a 5xx may be one.
 func (x *Executor) open(ctx context.Context, p payload.Exec, command string) (target, types.Session, error) {
-	looks, cancel := context.WithTimeout(ctx, x.cfg.AgentTime)
+	looks, cancel := run.Timeout(ctx, x.cfg.AgentTime)
 	defer cancel()
 	var why error // of the try before
 	for backoff := x.cfg.Retry; ; backoff *= 2 {

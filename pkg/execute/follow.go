@@ -74,7 +74,7 @@ type following struct {
 // enter begins a phase and its time.
 func (f *following) enter(p phase, d time.Duration) {
 	f.phase = p
-	f.timer.Reset(d)
+	f.timer.Reset(run.Real(d))
 }
 
 // follow reads the session's output until the command has ended, its time is
@@ -90,7 +90,7 @@ func (x *Executor) follow(ctx context.Context, at target, session types.Session,
 		defer close(done)
 		c.channel, c.err = channel.Run(listening, c)
 	}()
-	f := following{observed: c, timer: time.NewTimer(limit)}
+	f := following{observed: c, timer: time.NewTimer(run.Real(limit))}
 	f.timer.Stop()
 	interrupt := func() {
 		select {
@@ -164,7 +164,7 @@ func (x *Executor) channel(ctx context.Context, at target, session types.Session
 func (x *Executor) watch(ctx context.Context, task types.Task) <-chan types.Task {
 	looks := make(chan types.Task)
 	go func() {
-		pace := time.NewTicker(x.cfg.Watch)
+		pace := time.NewTicker(run.Real(x.cfg.Watch))
 		defer pace.Stop()
 		for {
 			select {

@@ -34,10 +34,7 @@ type delivery struct {
 // read finds out what an invocation is about.
 func (l *Launcher) read(ctx context.Context, raw json.RawMessage) (delivery, error) {
 	d := delivery{}
-	d.Until = l.cfg.Now().Add(time.Minute)
-	if deadline, ok := run.Deadline(ctx); ok {
-		d.Until = deadline
-	}
+	d.Until = l.ledger.Until(ctx)
 	var known *run.Run
 	if wake, ok := ledger.DecodeWake(raw); ok {
 		switch wake.Wake {

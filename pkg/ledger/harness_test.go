@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"slices"
 	"strconv"
@@ -20,7 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"errand/pkg/ledger"
-	"errand/pkg/localaws/dynamodb"
+	"errand/pkg/localaws"
 	"errand/pkg/run"
 )
 
@@ -200,13 +199,15 @@ func newTable(t testing.TB, client *sdk.Client) *table {
 	return x
 }
 
-// embedded is a table of the embedded DynamoDB.
-func embedded(t testing.TB) (*table, *dynamodb.Service) {
+// embedded is a table of an embedded AWS of its own.
+func embedded(t testing.TB) (*table, *localaws.Server) {
 	t.Helper()
-	service := dynamodb.New()
-	server := httptest.NewServer(service)
-	t.Cleanup(server.Close)
-	return newTable(t, client(t, server.URL)), service
+	server, err := localaws.Start(localaws.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	return newTable(t, client(t, server.URL())), server
 }
 
 // everywhere runs a test on the embedded table and, if DYNAMODB_ENDPOINT says where,
@@ -215,10 +216,8 @@ func everywhere(t *testing.T, test func(*testing.T, func(*testing.T) *table)) {
 	t.Parallel()
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()
-		test(t, func(t *testing.T) *table {
-			x, _ := embedded(t)
-			return x
-		})
+		first, _ := embedded(t)
+		test(t, func(t *testing.T) *table { return newTable(t, first.client) })
 	})
 	t.Run("endpoint", func(t *testing.T) {
 		endpoint := os.Getenv("DYNAMODB_ENDPOINT")

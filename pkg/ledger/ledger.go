@@ -48,8 +48,21 @@ func New(db DynamoDB, cfg Config) *Ledger {
 	return &Ledger{db, cfg}
 }
 
-// now is the time as items have it.
+// Now is the time by which the ledger goes.
+func (l *Ledger) Now() time.Time { return l.cfg.Now() }
+
+// now is that time as items have it.
 func (l *Ledger) now() time.Time { return exact(l.cfg.Now()) }
+
+// Until is when an invocation ends, by the ledger's time: a minute from now where
+// its context does not say.
+func (l *Ledger) Until(ctx context.Context) time.Time {
+	left := time.Minute
+	if deadline, ok := run.Deadline(ctx); ok {
+		left = run.Until(deadline)
+	}
+	return l.Now().Add(left)
+}
 
 // The times of the state machine.
 const (

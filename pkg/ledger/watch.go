@@ -79,10 +79,10 @@ type Row struct {
 // maxBatch is BatchGetItem's limit.
 const maxBatch = 100
 
-// Read reads entries, consistently and in their order. Those that are no longer
-// there, or no longer open, are left out.
+// Read reads entries, consistently and in their order, without their payloads.
+// Those that are no longer there, or no longer open, are left out.
 func (l *Ledger) Read(ctx context.Context, entries []Entry) ([]Row, error) {
-	items, err := l.items(ctx, entries, types.KeysAndAttributes{ConsistentRead: aws.Bool(true)})
+	items, err := l.items(ctx, entries, true)
 	if err != nil {
 		return nil, err
 	}
@@ -98,10 +98,12 @@ func (l *Ledger) Read(ctx context.Context, entries []Entry) ([]Row, error) {
 	return rows, nil
 }
 
-// items reads the items of entries, each once and in their order, as the request
-// says. An index may show an item twice that moves while it is read, and
-// DynamoDB refuses to be asked for one twice.
-func (l *Ledger) items(ctx context.Context, entries []Entry, request types.KeysAndAttributes) ([]item, error) {
+// items reads the items of entries without their payloads, each once and in their
+// order. An index may show an item twice that moves while it is read, and DynamoDB
+// refuses to be asked for one twice.
+func (l *Ledger) items(ctx context.Context, entries []Entry, consistent bool) ([]item, error) {
+	attributes, names := projection()
+	request := types.KeysAndAttributes{ConsistentRead: &consistent, ProjectionExpression: attributes, ExpressionAttributeNames: names}
 	var once []Entry
 	found := map[string]item{}
 	for _, e := range entries {
@@ -150,6 +152,24 @@ func (l *Ledger) batch(ctx context.Context, keys types.KeysAndAttributes) (items
 		keys.Keys = left
 	}
 	return items, nil
+}
+
+// BusyUntil is how long somebody may still be at the attempt, so that waking others
+// for it would do nothing: a launcher with its last call to ECS, or its reporter.
+func (a Attempt) BusyUntil() time.Time {
+	until := a.ReportUntil
+	if a.State != Launched && !a.LaunchUntil.IsZero() && a.LaunchUntil.Add(settle).After(until) {
+		until = a.LaunchUntil.Add(settle)
+	}
+	return until
+}
+
+// LaunchedAt is when its task was noted, else when it was first claimed.
+func (a Attempt) LaunchedAt() time.Time {
+	if a.StartBy.IsZero() {
+		return a.FirstClaim
+	}
+	return a.StartBy.Add(-a.StartTimeout)
 }
 
 // asRead begins a write that is taken only if the item is due when it was read to

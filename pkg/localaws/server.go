@@ -21,6 +21,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
+	"errand/pkg/localaws/cloudformation"
+	"errand/pkg/localaws/dynamodb"
 	"errand/pkg/localaws/ecs"
 	"errand/pkg/localaws/events"
 	"errand/pkg/localaws/host"
@@ -28,6 +30,7 @@ import (
 	"errand/pkg/localaws/logs"
 	"errand/pkg/localaws/session"
 	"errand/pkg/localaws/sns"
+	"errand/pkg/localaws/sqs"
 )
 
 // Options are what a Server may be told. The zero value serves on a free port.
@@ -41,9 +44,12 @@ type Options struct {
 	// Watch, if set, is told of everything that happens, in order. It must not
 	// call the server back.
 	Watch func(Occurrence)
+	// Clock, if set, is AWS's time, such as a run.Clock that runs faster than the
+	// real one. The functions are told of it in ERRAND_CLOCK.
+	Clock Clock
 	// RetryPace is the unit of Lambda's waits between the attempts of an
-	// asynchronous invocation: one pace before the second attempt, two before
-	// the third. Lambda's own is a minute, and so is the default.
+	// asynchronous invocation, in AWS's time: one pace before the second attempt,
+	// two before the third. Lambda's own is a minute, and so is the default.
 	RetryPace time.Duration
 }
 
@@ -59,9 +65,12 @@ type Server struct {
 	ecs      *ecs.Service
 	sessions *session.Service
 	sns      *sns.Service
+	dynamodb *dynamodb.Service
+	sqs      *sqs.Service
+	stacks   *cloudformation.Service
 
 	// How the services are reached: AWS JSON has a target, REST the beginning
-	// of a path, and the query protocol nothing but its form.
+	// of a path, and the query protocol a form, which has the API's version.
 	targets host.Operations
 	paths   map[string]host.Handler
 	forms   host.Handler
@@ -89,7 +98,7 @@ func Start(opts Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("serve AWS on %s: %w", opts.Addr, err)
 	}
-	s := &Server{host: host.New(opts.Region, opts.Account, "http://"+listener.Addr().String(), opts.Watch)}
+	s := &Server{host: host.New(opts.Region, opts.Account, "http://"+listener.Addr().String(), opts.Watch, opts.Clock)}
 	s.wire(opts.RetryPace)
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
 	s.host.Go(func() { _ = s.http.Serve(listener) })
@@ -99,18 +108,22 @@ func Start(opts Options) (*Server, error) {
 // wire makes the services, each with what it needs of others.
 func (s *Server) wire(retryPace time.Duration) {
 	s.logs = logs.New(s.host)
-	s.lambda = lambda.New(s.host, s.logs, retryPace)
+	s.sqs = sqs.New(s.host)
+	s.lambda = lambda.New(s.host, s.logs, s.sqs, retryPace)
 	s.events = events.New(s.host, s.lambda)
 	s.ecs = ecs.New(s.host, s.logs, s.events)
 	s.sessions = session.New(s.host, s.ecs)
 	s.sns = sns.New(s.host)
+	s.dynamodb = dynamodb.New(s.host)
+	s.stacks = cloudformation.New(s.host)
 
-	s.targets = host.Merge(s.logs.Operations(), s.events.Operations(), s.ecs.Operations(), s.sessions.Operations())
+	s.targets = host.Merge(s.logs.Operations(), s.events.Operations(), s.ecs.Operations(), s.sessions.Operations(),
+		s.dynamodb.Operations(), s.sqs.Operations())
 	s.paths = map[string]host.Handler{
 		lambda.Path:         s.lambda.Serve,
 		session.ChannelPath: s.sessions.ServeChannel,
 	}
-	s.forms = s.host.Forms(s.sns.Query())
+	s.forms = s.host.Forms(s.sns.Query(), s.stacks.Query())
 }
 
 // loopback refuses an address that other machines could reach: whoever reaches

@@ -36,7 +36,7 @@ type Outcome struct {
 
 // Abandon ends an attempt that has no task.
 func (r *Reporter) Abandon(ctx context.Context, ab Abandonment) (Outcome, error) {
-	me := me(ctx)
+	me := r.me(ctx)
 	a, refused, err := r.ledger.Abandon(ctx, me, ab.Key, ab.Delivery, ab.Hold)
 	if err != nil || refused != "" {
 		return Outcome{Attempt: a, Refused: refused}, err
@@ -61,7 +61,7 @@ func (r *Reporter) Abandon(ctx context.Context, ab Abandonment) (Outcome, error)
 		}
 		return out, err
 	}
-	a, ok, err := r.ledger.Decide(ctx, me, ab.Key, verdict(end))
+	a, ok, err := r.ledger.Decide(ctx, me, ab.Key, r.verdict(end))
 	if err != nil || !ok {
 		out.Refused = ledger.HasTask
 		return out, err

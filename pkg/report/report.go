@@ -58,12 +58,8 @@ const (
 const markTime = 3 * time.Second
 
 // me is this invocation, as the ledger knows it.
-func me(ctx context.Context) ledger.Reporter {
-	r := ledger.Reporter{ID: RequestID(ctx), Until: run.Now().Add(time.Minute)}
-	if deadline, ok := run.Deadline(ctx); ok {
-		r.Until = deadline
-	}
-	return r
+func (r *Reporter) me(ctx context.Context) ledger.Reporter {
+	return ledger.Reporter{ID: RequestID(ctx), Until: r.ledger.Until(ctx)}
 }
 
 // RequestID is Lambda's id of the invocation.
@@ -84,8 +80,8 @@ func (r *Reporter) Report(ctx context.Context, end result.Result) error {
 
 // Ended tells people how an attempt ended whose task has stopped, or whose command.
 func (r *Reporter) Ended(ctx context.Context, end result.Result, digest string) error {
-	me := me(ctx)
-	e := ledger.End{Run: end.Run, Cluster: end.Cluster, Task: end.TaskARN, Verdict: verdict(end), Digest: digest}
+	me := r.me(ctx)
+	e := ledger.End{Run: end.Run, Cluster: end.Cluster, Task: end.TaskARN, Verdict: r.verdict(end), Digest: digest}
 	if end.Method == run.MethodExec {
 		e.Task = ""
 	}
@@ -108,7 +104,7 @@ func (r *Reporter) Ended(ctx context.Context, end result.Result, digest string) 
 			return r.tell(ctx, me, a, end)
 		case refused == ledger.Stopping && a.StopFor != e.StopFor:
 			end = stopped(end, a)
-			e.StopFor, e.Verdict = a.StopFor, verdict(end)
+			e.StopFor, e.Verdict = a.StopFor, r.verdict(end)
 			continue
 		case refused == ledger.Held:
 			r.metrics.Count(Dropped, 1)
@@ -129,10 +125,10 @@ func (r *Reporter) Without(ctx context.Context, why ledger.Away, end result.Resu
 }
 
 // verdict is what the ledger keeps of a result.
-func verdict(end result.Result) ledger.Verdict {
+func (r *Reporter) verdict(end result.Result) ledger.Verdict {
 	v := ledger.Verdict{Status: end.Status, ExitCode: end.ExitCode, Reason: end.Reason, Started: end.StartedAt, Ended: end.StoppedAt}
 	if v.Ended.IsZero() {
-		v.Ended = run.Now()
+		v.Ended = r.ledger.Now()
 	}
 	return v
 }

@@ -1,8 +1,6 @@
 package report
 
 import (
-	"cmp"
-	"fmt"
 	"strings"
 	"time"
 
@@ -29,12 +27,12 @@ func stopped(end result.Result, a ledger.Attempt) result.Result {
 	switch {
 	case a.StopFor == ledger.StopForTimeout:
 		end.Status = run.TimedOut
-		end.Summary = "did not end within " + brief(a.Timeout)
-		end.Reason = "the command did not end within " + brief(a.Timeout) + ", its timeout, and was stopped" + rest
+		end.Summary = "did not end within " + run.Brief(a.Timeout)
+		end.Reason = "the command did not end within " + run.Brief(a.Timeout) + ", its timeout, and was stopped" + rest
 	case a.StopFor == ledger.StopForStart && end.StartedAt.IsZero():
 		end.Status = run.StartFailed
-		end.Summary = "did not start within " + brief(a.StartTimeout)
-		end.Reason = "the task did not start within " + brief(a.StartTimeout) + ", and was stopped" + rest
+		end.Summary = "did not start within " + run.Brief(a.StartTimeout)
+		end.Reason = "the task did not start within " + run.Brief(a.StartTimeout) + ", and was stopped" + rest
 	case a.StopFor == ledger.StopForPerson:
 		end.Status = run.Stopped
 		end.Summary = "stopped by " + a.StopBy
@@ -65,14 +63,4 @@ func cmpTime(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-// brief is a time span as people write it: 30m, 2h, 1h30m.
-func brief(d time.Duration) string {
-	text := fmt.Sprint(d.Round(time.Second))
-	text = strings.TrimSuffix(text, "0s")
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return cmp.Or(text, "0s")
 }

@@ -250,3 +250,15 @@ func TestOutcome(t *testing.T) {
 		}
 	}
 }
+
+func TestBrief(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		0: "0s", 10 * time.Second: "10s", 90 * time.Second: "1m30s", 30 * time.Minute: "30m", 2 * time.Hour: "2h",
+		100 * time.Minute: "1h40m", 2*time.Hour + 10*time.Second: "2h0m10s", 168 * time.Hour: "168h", 1400 * time.Millisecond: "1s",
+	} {
+		if got := run.Brief(d); got != want {
+			t.Errorf("%s is %s, want %s", d, got, want)
+		}
+	}
+}

@@ -5,16 +5,20 @@ import (
 	"time"
 )
 
+// A context's deadline is in real time, and everything else is by the process's
+// clock: the durations that these functions are given, and the times that they
+// return. Only this file and clock.go ask the real clock; everything else is given
+// the time.
+
 // Reserve is a context for what comes before something that must not be left
 // out, such as the publication: it ends d before ctx does. Short deadlines are
-// shared evenly. A context's deadline is the process's own clock's, so this file
-// asks that clock where everything else is given the time.
+// shared evenly.
 func Reserve(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return context.WithCancel(ctx)
 	}
-	return context.WithDeadline(ctx, deadline.Add(-min(d, time.Until(deadline)/2)))
+	return context.WithDeadline(ctx, deadline.Add(-min(clock.Real(d), time.Until(deadline)/2)))
 }
 
 // Share is a context for the first of several things that have to be done: it ends
@@ -22,13 +26,34 @@ func Reserve(ctx context.Context, d time.Duration) (context.Context, context.Can
 // deadline.
 func Share(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	if deadline, ok := ctx.Deadline(); ok {
-		d = time.Until(deadline) / 2
+		return context.WithTimeout(ctx, time.Until(deadline)/2)
 	}
-	return context.WithTimeout(ctx, d)
+	return Timeout(ctx, d)
 }
+
+// Timeout is context.WithTimeout by the process's clock.
+func Timeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, clock.Real(d))
+}
+
+// Real is how long d really takes, for timers, which go by the real time.
+func Real(d time.Duration) time.Duration { return clock.Real(d) }
+
+// Deadline is when ctx ends, by the process's clock, if it does.
+func Deadline(ctx context.Context) (time.Time, bool) {
+	deadline, ok := ctx.Deadline()
+	if !ok || clock.speed() == 1 {
+		return deadline, ok
+	}
+	return Now().Add(clock.Scaled(time.Until(deadline))), true
+}
+
+// Until is how long it is until a time, both by the process's clock.
+func Until(t time.Time) time.Duration { return t.Sub(Now()) }
 
 // Pause waits for d, and is false at once if ctx would end before that.
 func Pause(ctx context.Context, d time.Duration) bool {
+	d = clock.Real(d)
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < d {
 		return false
 	}

@@ -48,6 +48,20 @@ type Executor struct {
 	SignSessions bool `env:"SIGN_SESSIONS" envDefault:"true"`
 }
 
+// Watchdog is the environment of functions/watchdog.
+type Watchdog struct {
+	Common
+	// LauncherName and CollectorName are the functions that it wakes.
+	LauncherName  string `env:"LAUNCHER_NAME,required,notEmpty"`
+	CollectorName string `env:"COLLECTOR_NAME,required,notEmpty"`
+	// StopRate and LaunchRate are how many StopTasks and launches a second.
+	StopRate   int `env:"STOP_RATE" envDefault:"15"`
+	LaunchRate int `env:"LAUNCH_RATE" envDefault:"22"`
+	// AlarmTopicARN and Email are whose subscriptions are looked after.
+	AlarmTopicARN string `env:"ALARM_TOPIC_ARN"`
+	Email         string `env:"EMAIL"`
+}
+
 // Load reads environ (as os.Environ returns it) into a settings struct and
 // names everything that is missing or bad in one error.
 func Load[T any](environ []string) (T, error) {
@@ -132,6 +146,22 @@ func (c *Collector) check() []string {
 
 func (e *Executor) check() []string {
 	return append(e.Common.check(), checkLogLines(e.LogLines)...)
+}
+
+func (w *Watchdog) check() []string {
+	problems := w.Common.check()
+	for _, rate := range []struct {
+		name  string
+		value int
+	}{{"STOP_RATE", w.StopRate}, {"LAUNCH_RATE", w.LaunchRate}} {
+		if rate.value < 1 || rate.value > 100 {
+			problems = append(problems, fmt.Sprintf("%s: %d is not from 1 to 100 a second", rate.name, rate.value))
+		}
+	}
+	if w.AlarmTopicARN != "" && !isTopicARN(w.AlarmTopicARN) {
+		problems = append(problems, fmt.Sprintf("ALARM_TOPIC_ARN: %q is not the ARN of a standard SNS topic", w.AlarmTopicARN))
+	}
+	return problems
 }
 
 func checkLogLines(n int) []string {

@@ -31,13 +31,13 @@ var rooms = []room{
 	// Single crafts, which know nothing of errand.
 	{"pkg/awsjson", nil},
 	{"pkg/awserr", nil},
-	{"pkg/settings", nil},
 	{"pkg/eventpattern", nil},
 	{"pkg/ssmchan", nil},
 	{"pkg/execwrap", nil},
 
 	// What is said of a run.
 	{"pkg/run", nil},
+	{"pkg/settings", []string{"pkg/run"}},
 	{"pkg/payload", []string{"pkg/run", "pkg/awsjson"}},
 	{"pkg/result", []string{"pkg/run"}},
 	{"pkg/taskevent", []string{"pkg/run"}},
@@ -59,11 +59,12 @@ var rooms = []room{
 	{"pkg/localaws", stack},
 	{"pkg/localaws/*", stack},
 	{"pkg/ledger/ledgertest", append([]string{"pkg/ledger"}, stack...)},
-	{"cmd/*", append([]string{"pkg/localaws", "pkg/localaws/*"}, everything...)},
+	{"pkg/localstack", append([]string{"pkg/localaws", "pkg/payload", "pkg/run", "pkg/ledger"}, stack...)},
+	{"cmd/*", append([]string{"pkg/localaws", "pkg/localaws/*", "pkg/localstack"}, everything...)},
 	{"test/start/bare", everything},
 	{"test/start/clients", everything},
 	{"test/start/clients/*", append([]string{"test/start/clients"}, everything...)},
-	{"test/*", append([]string{"pkg/localaws", "pkg/localaws/*"}, everything...)},
+	{"test/*", append([]string{"pkg/localaws", "pkg/localaws/*", "pkg/localstack", "pkg/ledger/ledgertest"}, everything...)},
 }
 
 var (

@@ -21,11 +21,10 @@ import (
 )
 
 // Parts is what a function is made of, S being its settings.
-type Parts[S any] struct {
+type Parts[S stack] struct {
 	Settings S
 	AWS      aws.Config
 	Ledger   *ledger.Ledger
-	Reporter *report.Reporter
 	Metrics  *metric.Writer
 	Log      *slog.Logger
 }
@@ -48,6 +47,11 @@ func Run[S stack](handler func(Parts[S]) any) {
 
 func load[S stack](log *slog.Logger) (p Parts[S], err error) {
 	p.Log = log
+	clock, err := settings.Clock()
+	if err != nil {
+		return p, err
+	}
+	run.SetClock(clock)
 	if p.Settings, err = settings.Load[S](os.Environ()); err != nil {
 		return p, err
 	}
@@ -59,7 +63,12 @@ func load[S stack](log *slog.Logger) (p Parts[S], err error) {
 	p.Ledger = ledger.New(dynamodb.NewFromConfig(p.AWS), ledger.Config{
 		Table: common.TableName, History: time.Duration(common.HistoryDays) * 24 * time.Hour,
 	})
-	publisher := notify.New(sns.NewFromConfig(p.AWS), common.TopicARN, common.TextTopicARN)
-	p.Reporter = report.New(p.Ledger, publisher, p.Metrics, log)
 	return p, nil
+}
+
+// Reporter is for the functions that may publish, which the watchdog may not.
+func (p Parts[S]) Reporter() *report.Reporter {
+	common := p.Settings.Stack()
+	publisher := notify.New(sns.NewFromConfig(p.AWS), common.TopicARN, common.TextTopicARN)
+	return report.New(p.Ledger, publisher, p.Metrics, p.Log)
 }

@@ -3,29 +3,33 @@ package ledgertest
 
 import (
 	"context"
-	"net/http/httptest"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"errand/pkg/ledger"
-	"errand/pkg/localaws/dynamodb"
+	"errand/pkg/localaws"
 )
 
 // Table is the name of the tests' table.
 const Table = "ledger"
 
-// New makes an empty ledger, and a client of the table that it is in.
+// New makes an empty ledger on an endpoint of its own, and a client of the table
+// that it is in.
 func New(t testing.TB, change ...func(*ledger.Config)) (*ledger.Ledger, *sdk.Client) {
 	t.Helper()
-	server := httptest.NewServer(dynamodb.New())
-	t.Cleanup(server.Close)
-	client := sdk.New(sdk.Options{
-		Region: "eu-west-1", BaseEndpoint: aws.String(server.URL),
-		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
-	})
+	server, err := localaws.Start(localaws.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	return On(t, server, change...)
+}
+
+// On makes an empty ledger on an endpoint.
+func On(t testing.TB, server *localaws.Server, change ...func(*ledger.Config)) (*ledger.Ledger, *sdk.Client) {
+	t.Helper()
+	client := sdk.NewFromConfig(server.Config())
 	if _, err := client.CreateTable(context.Background(), ledger.Table(Table)); err != nil {
 		t.Fatal(err)
 	}

@@ -31,8 +31,8 @@ func (e *Service) cluster(reference *string) (*cluster, error) {
 	return c, nil
 }
 
-// inCluster answers with what f makes of a cluster. The lock is held
-// meanwhile.
+// inCluster answers with what f makes of a cluster, which has forgotten by then
+// what it is to forget. The lock is held meanwhile.
 func inCluster[Out any](e *Service, reference *string, f func(c *cluster) (*Out, error)) (*Out, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -40,6 +40,7 @@ func inCluster[Out any](e *Service, reference *string, f func(c *cluster) (*Out,
 	if err != nil {
 		return nil, err
 	}
+	c.forget(e.host.Now())
 	return f(c)
 }
 

@@ -204,7 +204,7 @@ func (c *container) supervise() {
 		case <-stopping:
 			stopping = nil
 			c.signal(syscall.SIGTERM)
-			kill = time.After(time.Duration(timeout) * time.Second)
+			kill = time.After(t.ecs.host.Real(time.Duration(timeout) * time.Second))
 		case <-kill:
 			c.signal(syscall.SIGKILL)
 		case <-closing:
@@ -239,7 +239,7 @@ func (c *container) stopped() {
 	if c.play.reason != "" {
 		shown.Reason = &c.play.reason
 	}
-	t.ExecutionStoppedAt = new(time.Now())
+	t.ExecutionStoppedAt = new(t.ecs.host.Now())
 	switch {
 	case c.play.interrupted:
 		t.end(c.play.stopCode, c.play.stoppedReason)

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -53,7 +52,7 @@ func (e *Service) registerTaskDefinition(_ context.Context, in *ecs.RegisterTask
 			EnableFaultInjection:    in.EnableFaultInjection,
 			PlacementConstraints:    append([]types.TaskDefinitionPlacementConstraint{}, in.PlacementConstraints...),
 			Volumes:                 append([]types.Volume{}, in.Volumes...),
-			RegisteredAt:            new(time.Now()),
+			RegisteredAt:            new(e.host.Now()),
 			RegisteredBy:            new("arn:aws:iam::" + e.host.Account + ":root"),
 		},
 		tags: in.Tags,
@@ -238,7 +237,7 @@ func (e *Service) deregisterTaskDefinition(_ context.Context, in *ecs.Deregister
 		return nil, clientError("The specified task definition does not exist.")
 	}
 	def.Status = types.TaskDefinitionStatusInactive
-	def.DeregisteredAt = new(time.Now())
+	def.DeregisteredAt = new(e.host.Now())
 	return &ecs.DeregisterTaskDefinitionOutput{TaskDefinition: new(def.TaskDefinition)}, nil
 }
 

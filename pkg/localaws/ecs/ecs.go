@@ -37,12 +37,13 @@ type Service struct {
 	mu       sync.Mutex
 	families map[string][]*definition // revision n at index n-1
 	clusters map[string]*cluster
-	refusals []string // reasons of the coming placement failures
+	refusals []string                 // reasons of the coming placement failures
+	held     map[string]chan struct{} // by family; closed when its tasks may start
 }
 
 // New makes the service.
 func New(h *host.Host, log Log, bus Bus) *Service {
-	e := &Service{host: h, log: log, bus: bus, families: map[string][]*definition{}, clusters: map[string]*cluster{}}
+	e := &Service{host: h, log: log, bus: bus, families: map[string][]*definition{}, clusters: map[string]*cluster{}, held: map[string]chan struct{}{}}
 	_, _ = e.createCluster(h.Context(), &ecs.CreateClusterInput{}) // default
 	return e
 }

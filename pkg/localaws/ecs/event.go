@@ -90,7 +90,7 @@ func (t *task) changed() {
 		StoppingAt:           t.StoppingAt,
 		TaskArn:              t.TaskArn,
 		TaskDefinitionArn:    t.TaskDefinitionArn,
-		UpdatedAt:            new(time.Now()),
+		UpdatedAt:            new(t.ecs.host.Now()),
 		Version:              t.Version,
 	})
 	if err != nil {

@@ -2,7 +2,6 @@ package ecs
 
 import (
 	"slices"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
@@ -37,7 +36,7 @@ func (t *task) setExecAgent(i int, status string) {
 		agent.LastStartedAt = old[0].LastStartedAt
 	}
 	if status == "RUNNING" {
-		agent.LastStartedAt = new(time.Now())
+		agent.LastStartedAt = new(t.ecs.host.Now())
 	}
 	t.Containers[i].ManagedAgents = []types.ManagedAgent{agent}
 }

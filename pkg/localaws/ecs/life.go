@@ -3,7 +3,6 @@ package ecs
 import (
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
@@ -27,7 +26,7 @@ func (t *task) end(code types.TaskStopCode, reason string) bool {
 	t.DesiredStatus = new("STOPPED")
 	t.StopCode = code
 	t.StoppedReason = &reason
-	t.StoppingAt = new(time.Now())
+	t.StoppingAt = new(t.ecs.host.Now())
 	close(t.stopping)
 	return true
 }
@@ -57,21 +56,24 @@ func (t *task) run() {
 			t.update(func() {
 				t.end(c.play.stopCode, c.play.stoppedReason)
 				t.Containers = []types.Container{}
-				t.LastStatus, t.StoppedAt = new("STOPPED"), new(time.Now())
+				t.LastStatus, t.StoppedAt = new("STOPPED"), new(t.ecs.host.Now())
 			})
 			return
 		}
 	}
-	pending := time.Now()
+	pending := t.ecs.host.Now()
 	t.update(func() {
 		t.LastStatus = new("PENDING")
 		t.Connectivity, t.ConnectivityAt = types.ConnectivityConnected, &pending
 	})
-	running := t.launch(containers)
+	var running []*container
+	if t.mayStart() {
+		running = t.launch(containers)
+	}
 	if len(running) == len(containers) {
 		t.update(func() {
 			t.LastStatus = new("RUNNING")
-			t.PullStartedAt, t.PullStoppedAt, t.StartedAt = &pending, new(time.Now()), new(time.Now())
+			t.PullStartedAt, t.PullStoppedAt, t.StartedAt = &pending, new(t.ecs.host.Now()), new(t.ecs.host.Now())
 			for i := range t.Containers {
 				t.Containers[i].LastStatus = new("RUNNING")
 				t.setExecAgent(i, "RUNNING")
@@ -90,7 +92,7 @@ func (t *task) run() {
 			t.Containers[i].LastStatus = new("STOPPED")
 		}
 	})
-	t.update(func() { t.LastStatus, t.StoppedAt = new("STOPPED"), new(time.Now()) })
+	t.update(func() { t.LastStatus, t.StoppedAt = new("STOPPED"), new(t.ecs.host.Now()) })
 }
 
 // launch starts the containers one after the other, whatever their dependsOn

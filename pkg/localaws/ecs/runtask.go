@@ -4,6 +4,7 @@ import (
 	"context"
 	"regexp"
 	"slices"
+	"time"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -13,9 +14,9 @@ import (
 	"errand/pkg/localaws/host"
 )
 
-// launch is what a client token stands for. ECS forgets it after a day at the
-// latest; here it lasts as long as the server.
+// launch is what a client token stands for, until the cluster forgets it.
 type launch struct {
+	created  time.Time
 	request  string
 	tasks    []*task
 	failures []types.Failure
@@ -53,7 +54,7 @@ func (e *Service) runTask(_ context.Context, in *ecs.RunTaskInput) (*ecs.RunTask
 			return nil, err
 		}
 
-		l := &launch{request: string(asked), failures: []types.Failure{}}
+		l := &launch{created: e.host.Now(), request: string(asked), failures: []types.Failure{}}
 		if token != "" {
 			c.launches[token] = l
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -42,7 +41,7 @@ func (e *Service) createService(_ context.Context, in *ecs.CreateServiceInput) (
 			PlatformVersion:          in.PlatformVersion,
 			SchedulingStrategy:       types.SchedulingStrategyReplica,
 			EnableExecuteCommand:     in.EnableExecuteCommand,
-			CreatedAt:                new(time.Now()),
+			CreatedAt:                new(e.host.Now()),
 			Events:                   []types.ServiceEvent{},
 			LoadBalancers:            append([]types.LoadBalancer{}, in.LoadBalancers...),
 			ServiceRegistries:        append([]types.ServiceRegistry{}, in.ServiceRegistries...),
@@ -59,7 +58,7 @@ func (e *Service) createService(_ context.Context, in *ecs.CreateServiceInput) (
 		if in.DesiredCount != nil {
 			service.DesiredCount = *in.DesiredCount
 		}
-		deploy(&service)
+		e.deploy(&service)
 		c.services[name] = service
 		for range service.DesiredCount {
 			t := e.newTask(&ecs.RunTaskInput{
@@ -76,7 +75,7 @@ func (e *Service) createService(_ context.Context, in *ecs.CreateServiceInput) (
 const serviceGroup = "service:"
 
 // deploy replaces the service's deployment by one of what the service is now.
-func deploy(s *types.Service) {
+func (e *Service) deploy(s *types.Service) {
 	s.Deployments = []types.Deployment{{
 		Id:                       new("ecs-svc/" + host.NewID(8)),
 		Status:                   new("PRIMARY"),
@@ -87,8 +86,8 @@ func deploy(s *types.Service) {
 		CapacityProviderStrategy: s.CapacityProviderStrategy,
 		PlatformVersion:          s.PlatformVersion,
 		RolloutState:             types.DeploymentRolloutStateCompleted,
-		CreatedAt:                new(time.Now()),
-		UpdatedAt:                new(time.Now()),
+		CreatedAt:                new(e.host.Now()),
+		UpdatedAt:                new(e.host.Now()),
 	}}
 }
 
@@ -130,7 +129,7 @@ func (e *Service) updateService(_ context.Context, in *ecs.UpdateServiceInput) (
 		if _, err := c.place(def, service.LaunchType, service.CapacityProviderStrategy, service.PlatformVersion, service.NetworkConfiguration); err != nil {
 			return nil, err
 		}
-		deploy(&service)
+		e.deploy(&service)
 		c.services[*service.ServiceName] = service
 		return &ecs.UpdateServiceOutput{Service: &service}, nil
 	})

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -56,7 +55,7 @@ func (e *Service) newTask(in *ecs.RunTaskInput, c *cluster, def *definition, whe
 			PlatformVersion:      where.platform,
 			AvailabilityZone:     new(e.host.Region + "a"),
 			EnableExecuteCommand: in.EnableExecuteCommand,
-			CreatedAt:            new(time.Now()),
+			CreatedAt:            new(e.host.Now()),
 			Attachments:          []types.Attachment{},
 			Attributes:           []types.Attribute{},
 			Tags:                 append([]types.Tag{}, in.Tags...),

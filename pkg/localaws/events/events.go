@@ -1,8 +1,9 @@
-// Package events is EventBridge: the default bus, and rules that send events to
-// functions.
+// Package events is EventBridge: the default bus, rules that send events to
+// functions, and tickers that invoke them at a rate.
 package events
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -31,11 +32,13 @@ type Service struct {
 	rules     []*rule
 	duplicate bool
 	reverse   int
+	decide    func(rule string, event json.RawMessage) []time.Duration // may be nil
+	tickers   map[string]context.CancelFunc
 }
 
 // New makes the service, without rules.
 func New(h *host.Host, functions Functions) *Service {
-	return &Service{host: h, functions: functions}
+	return &Service{host: h, functions: functions, tickers: map[string]context.CancelFunc{}}
 }
 
 // Operations are what the service serves.
@@ -102,10 +105,21 @@ func (e *Service) Disturb(duplicate bool, reverse int) {
 	e.duplicate, e.reverse = duplicate, reverse
 }
 
+// DecideEvents asks decide for every event that a rule selects how often it is
+// delivered, and how late: a delay of AWS's time for each copy, 0 for one that is
+// not late. Without any, the event is lost, as one is whose rule was disabled or
+// whose target could not be reached for a day. One event is asked about at a time,
+// and decide must not call the server. DecideEvents(nil) ends that.
+func (e *Service) DecideEvents(decide func(rule string, event json.RawMessage) []time.Duration) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.decide = decide
+}
+
 // Put matches an event of the given source and detail type against every rule
 // and delivers it to the targets of those that match. detail is JSON.
 func (e *Service) Put(source, detailType string, resources []string, detail []byte) {
-	e.deliver(envelope{Source: source, DetailType: detailType, Resources: resources, Detail: detail}, time.Now())
+	e.deliver(envelope{Source: source, DetailType: detailType, Resources: resources, Detail: detail}, e.host.Now())
 }
 
 // deliver returns the event's id.
@@ -123,12 +137,39 @@ func (e *Service) deliver(event envelope, at time.Time) string {
 		if !r.pattern.Match(body) {
 			continue
 		}
-		r.held = append(r.held, body)
-		if len(r.held) >= e.reverse {
-			e.release(r)
+		delays := []time.Duration{0}
+		if e.decide != nil {
+			delays = e.decide(r.Name, body)
+		}
+		for _, delay := range delays {
+			if delay <= 0 {
+				e.hand(r, body)
+			} else {
+				e.late(r, body, delay)
+			}
 		}
 	}
 	return event.ID
+}
+
+// hand gives the rule an event, and what it holds to its function if that is
+// enough. The lock must be held.
+func (e *Service) hand(r *rule, event []byte) {
+	r.held = append(r.held, event)
+	if len(r.held) >= e.reverse {
+		e.release(r)
+	}
+}
+
+// late hands an event over when the delay has passed.
+func (e *Service) late(r *rule, event []byte, delay time.Duration) {
+	e.host.Background(func() {
+		if e.host.Sleep(e.host.Context(), delay) {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			e.hand(r, event)
+		}
+	})
 }
 
 // release invokes the rule's function for what the rule holds, the last one

@@ -54,7 +54,7 @@ func (e *Service) putEvents(_ context.Context, in *putRequest) (*putAnswer, erro
 			out.Entries = append(out.Entries, putResult{ErrorCode: code, ErrorMessage: message})
 			continue
 		}
-		at := time.Now()
+		at := e.host.Now()
 		if entry.Time != 0 {
 			at = time.UnixMilli(int64(entry.Time * 1000))
 		}

@@ -13,6 +13,9 @@ type Error struct {
 	Code    string
 	Message string
 	Members map[string]any
+	// QueryCode is the code from the time when the service spoke the query
+	// protocol, if its clients still want to be told that one.
+	QueryCode string
 }
 
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
@@ -46,8 +49,12 @@ func UnknownOperation(what string) *Error {
 	return BadRequest("UnknownOperationException", "the embedded AWS endpoint does not serve %s", what)
 }
 
-// asError makes AWS's error of any other.
+// asError makes AWS's error of any other. It closes the connection that an
+// answer is lost on.
 func asError(err error) *Error {
+	if errors.Is(err, errLost) {
+		panic(http.ErrAbortHandler)
+	}
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -11,22 +12,42 @@ import (
 type Fault struct {
 	// Operation is the API name: RunTask, GetLogEvents, Publish, …
 	Operation string
-	// Code is the error code; empty means that the call is only delayed.
+	// Code is the error code; empty means that the call is only delayed, or
+	// that nothing at all is answered if the fault is Lost.
 	Code    string
 	Message string
 	// Status is the HTTP status; 0 means 400.
 	Status int
 	// Members are further members of the error, such as resourceIds.
 	Members map[string]any
-	// Delay passes before the answer.
+	// Lost lets the call take effect, and loses its answer: the error stands in
+	// its place, or without a Code the connection is closed.
+	Lost bool
+	// Delay passes before the answer, in real time.
 	Delay time.Duration
 	// Skip calls go through first, then Times calls (0 means one) are hit.
 	Skip, Times int
 }
 
+// err is what is answered, if it is an error.
+func (f *Fault) err() error {
+	if f.Code == "" {
+		return nil
+	}
+	status := f.Status
+	if status == 0 {
+		status = http.StatusBadRequest
+	}
+	return &Error{Status: status, Code: f.Code, Message: f.Message, Members: f.Members}
+}
+
+// errLost stands for an answer that never comes.
+var errLost = errors.New("the connection was closed")
+
 type faults struct {
-	mu   sync.Mutex
-	list []*Fault
+	mu     sync.Mutex
+	list   []*Fault
+	decide func(operation string) *Fault // may be nil
 }
 
 // Inject makes coming calls fail or wait. Faults for the same operation take
@@ -35,28 +56,46 @@ func (h *Host) Inject(f Fault) {
 	if f.Times == 0 {
 		f.Times = 1
 	}
-	if f.Status == 0 {
-		f.Status = http.StatusBadRequest
-	}
 	h.faults.mu.Lock()
 	defer h.faults.mu.Unlock()
 	h.faults.list = append(h.faults.list, &f)
 }
 
-// take uses up one fault of the operation, waits its delay, and returns the
-// error to answer with, or nil.
-func (f *faults) take(ctx context.Context, operation string) error {
-	fault := f.next(operation)
-	if fault == nil {
-		return nil
-	}
-	Sleep(ctx, fault.Delay)
-	if fault.Code == "" {
-		return nil
-	}
-	return &Error{fault.Status, fault.Code, fault.Message, fault.Members}
+// DecideFaults asks decide at every call that no injected fault hits which fault
+// hits it; nil is none. The fault's Operation, Skip and Times say nothing then.
+// One call is asked about at a time. DecideFaults(nil) ends that.
+func (h *Host) DecideFaults(decide func(operation string) *Fault) {
+	h.faults.mu.Lock()
+	defer h.faults.mu.Unlock()
+	h.faults.decide = decide
 }
 
+// Call counts a call of an operation such as RunTask, and lets act answer it
+// unless one of its faults does. It returns the error to answer with, if any.
+func (h *Host) Call(ctx context.Context, operation string, act func() error) error {
+	h.mu.Lock()
+	h.calls[operation]++
+	h.mu.Unlock()
+	fault := h.faults.next(operation)
+	if fault == nil {
+		return act()
+	}
+	if !fault.Lost {
+		Sleep(ctx, fault.Delay)
+		if err := fault.err(); err != nil {
+			return err
+		}
+		return act()
+	}
+	_ = act() // nobody is told what came of it
+	Sleep(ctx, fault.Delay)
+	if err := fault.err(); err != nil {
+		return err
+	}
+	return errLost
+}
+
+// next uses up one fault of the operation.
 func (f *faults) next(operation string) *Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -72,6 +111,9 @@ func (f *faults) next(operation string) *Fault {
 			f.list = append(f.list[:i], f.list[i+1:]...)
 		}
 		return fault
+	}
+	if f.decide != nil {
+		return f.decide(operation)
 	}
 	return nil
 }

@@ -18,6 +18,8 @@ type Host struct {
 	// URL is where the server listens.
 	URL string
 
+	clock Clock
+
 	ctx  context.Context // ends with the server
 	stop context.CancelFunc
 	work sync.WaitGroup // what Wait waits for
@@ -33,9 +35,12 @@ type Host struct {
 }
 
 // New makes the host of a server. watch, if not nil, is told of everything that
-// happens, in order.
-func New(region, account, url string, watch func(Occurrence)) *Host {
-	h := &Host{Region: region, Account: account, URL: url, watch: watch, calls: map[string]int{}}
+// happens, in order; clock is the real one if it is nil.
+func New(region, account, url string, watch func(Occurrence), clock Clock) *Host {
+	if clock == nil {
+		clock = realClock{}
+	}
+	h := &Host{Region: region, Account: account, URL: url, watch: watch, clock: clock, calls: map[string]int{}}
 	h.ctx, h.stop = context.WithCancel(context.Background())
 	return h
 }
@@ -82,15 +87,6 @@ func (h *Host) Attend(f func()) {
 	f()
 }
 
-// Call counts a call of an operation such as RunTask and uses up one of its
-// faults. It returns the error to answer with, if any.
-func (h *Host) Call(ctx context.Context, operation string) error {
-	h.mu.Lock()
-	h.calls[operation]++
-	h.mu.Unlock()
-	return h.faults.take(ctx, operation)
-}
-
 // Calls returns how many calls of an operation there were, those that an
 // injected fault answered included.
 func (h *Host) Calls(operation string) int {
@@ -131,5 +127,5 @@ func (h *Host) Watch(kind Kind, subject, text string) {
 	}
 	h.watching.Lock()
 	defer h.watching.Unlock()
-	h.watch(Occurrence{time.Now(), kind, subject, text})
+	h.watch(Occurrence{h.Now(), kind, subject, text})
 }

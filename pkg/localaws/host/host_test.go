@@ -54,7 +54,7 @@ func TestNames(t *testing.T) {
 
 func TestFormsTellServicesByVersion(t *testing.T) {
 	t.Parallel()
-	h := host.New("eu-west-1", "123456789012", "", nil)
+	h := host.New("eu-west-1", "123456789012", "", nil, nil)
 	service := func(version string) host.Query {
 		return host.Query{Version: version, Namespace: "of " + version, Actions: map[string]func(url.Values) (any, error){
 			"Do": func(url.Values) (any, error) { return nil, nil },

@@ -39,9 +39,10 @@ func (h *Host) Forms(services ...Query) Handler {
 			return
 		}
 		var result any
-		if err = h.Call(r.Context(), action); err == nil {
+		err = h.Call(r.Context(), action, func() (err error) {
 			result, err = act(form)
-		}
+			return err
+		})
 		if err != nil {
 			q.writeError(w, err)
 			return

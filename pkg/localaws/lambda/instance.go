@@ -34,7 +34,10 @@ type instance struct {
 const (
 	// initLimit is the time that Lambda gives a program until it asks for its
 	// first event.
-	initLimit  = 10 * time.Second
+	initLimit = 10 * time.Second
+	// minLimit is the real time that a program has for an event however fast
+	// AWS's time runs, since the program does not.
+	minLimit   = 5 * time.Second
 	memorySize = 128
 	// maxResponse is Lambda's, a little over the 6 MB of a request.
 	maxResponse = 6291556
@@ -72,7 +75,7 @@ func (f *function) start() (*instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	stream := time.Now().UTC().Format("2006/01/02") + "/[" + latest + "]" + host.NewID(16)
+	stream := f.host.Now().UTC().Format("2006/01/02") + "/[" + latest + "]" + host.NewID(16)
 	out, err := newOutput(func(line string) {
 		f.host.Watch(host.FunctionLog, f.Name, line)
 		f.service.log.Write("/aws/lambda/"+f.Name, stream, line)
@@ -131,6 +134,9 @@ func (f *function) environment(api, stream string) []string {
 		"AWS_SESSION_TOKEN=local",
 		"AWS_ENDPOINT_URL=" + f.host.URL,
 	}
+	if clock := f.host.Clock(); clock != "" {
+		env = append(env, "ERRAND_CLOCK="+clock)
+	}
 	for name, value := range f.Env {
 		env = append(env, name+"="+value) // the last one counts
 	}
@@ -145,11 +151,19 @@ func (i *instance) invoke(inv *invocation) outcome {
 	i.events <- inv
 	limit := time.NewTimer(initLimit)
 	defer limit.Stop()
+	var kill <-chan time.Time
 	for taken := inv.taken; ; {
 		select {
 		case <-taken:
-			limit.Reset(i.f.Timeout)
-			taken = nil
+			limit.Reset(i.f.limit())
+			taken, kill = nil, i.f.killer()
+		case <-kill:
+			kill = nil
+			select {
+			case <-inv.done: // just before
+			default:
+				i.stop()
+			}
 		case <-inv.done:
 			return inv.outcome
 		case <-i.exited:

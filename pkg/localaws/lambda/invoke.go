@@ -18,9 +18,9 @@ func (l *Service) Serve(w http.ResponseWriter, r *http.Request, body []byte) {
 	name, action, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	switch {
 	case r.Method == http.MethodPost && action == "invocations":
-		l.host.Rest(w, r, "Invoke", func() error { return l.invoke(w, r, name, body) })
+		l.host.Rest(w, r, "Invoke", func(w http.ResponseWriter) error { return l.invoke(w, r, name, body) })
 	case r.Method == http.MethodGet && name == "" && action == "":
-		l.host.Rest(w, r, "ListFunctions", func() error { return l.list(w) })
+		l.host.Rest(w, r, "ListFunctions", l.list)
 	default:
 		host.WriteError(w, host.UnknownOperation(r.Method+" "+r.URL.Path))
 	}

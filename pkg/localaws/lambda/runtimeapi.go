@@ -52,9 +52,9 @@ func (i *instance) next(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
 	header.Set("Lambda-Runtime-Aws-Request-Id", inv.id)
-	header.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(time.Now().Add(i.f.Timeout).UnixMilli(), 10))
+	header.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(time.Now().Add(i.f.limit()).UnixMilli(), 10))
 	header.Set("Lambda-Runtime-Invoked-Function-Arn", i.f.arn())
-	header.Set("Lambda-Runtime-Trace-Id", fmt.Sprintf("Root=1-%08x-%s;Parent=%s;Sampled=0", time.Now().Unix(), host.NewID(12), host.NewID(8)))
+	header.Set("Lambda-Runtime-Trace-Id", fmt.Sprintf("Root=1-%08x-%s;Parent=%s;Sampled=0", i.f.host.Now().Unix(), host.NewID(12), host.NewID(8)))
 	inv.take()
 	_, _ = w.Write(inv.payload)
 }

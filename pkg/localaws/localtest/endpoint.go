@@ -30,8 +30,14 @@ type Endpoint struct {
 // Start starts the server of a test.
 func Start(t *testing.T) *Endpoint {
 	t.Helper()
+	return StartBy(t, nil)
+}
+
+// StartBy starts the server of a test that goes by a clock.
+func StartBy(t *testing.T, clock localaws.Clock) *Endpoint {
+	t.Helper()
 	seen := make(chan localaws.Occurrence, 10_000)
-	srv, err := localaws.Start(localaws.Options{Watch: func(o localaws.Occurrence) { seen <- o }})
+	srv, err := localaws.Start(localaws.Options{Watch: func(o localaws.Occurrence) { seen <- o }, Clock: clock})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -115,8 +115,14 @@ func (w *Watched) Lines(function string) []string {
 // functions.
 func ServeFunctions(t *testing.T, functions ...localaws.Function) (*localaws.Server, *Watched) {
 	t.Helper()
+	return ServeFunctionsBy(t, nil, functions...)
+}
+
+// ServeFunctionsBy is ServeFunctions by a clock.
+func ServeFunctionsBy(t *testing.T, clock localaws.Clock, functions ...localaws.Function) (*localaws.Server, *Watched) {
+	t.Helper()
 	w := &Watched{}
-	s, err := localaws.Start(localaws.Options{RetryPace: time.Millisecond, Watch: w.Add})
+	s, err := localaws.Start(localaws.Options{RetryPace: time.Millisecond, Watch: w.Add, Clock: clock})
 	if err != nil {
 		t.Fatal(err)
 	}

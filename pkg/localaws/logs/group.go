@@ -5,7 +5,6 @@ import (
 	"context"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
@@ -22,7 +21,7 @@ type group struct {
 
 func (l *Service) makeGroup(name string) *group {
 	if l.groups[name] == nil {
-		l.groups[name] = &group{name: name, created: time.Now().UnixMilli(), streams: map[string]*stream{}}
+		l.groups[name] = &group{name: name, created: l.now(), streams: map[string]*stream{}}
 	}
 	return l.groups[name]
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 
@@ -43,9 +42,12 @@ func (l *Service) Operations() host.Operations {
 func (l *Service) Write(group, stream, line string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := time.Now().UnixMilli()
-	l.makeGroup(group).makeStream(stream).add(event{now, now, line})
+	now := l.now()
+	l.makeGroup(group).makeStream(stream, now).add(event{now, now, line})
 }
+
+// now is the time in milliseconds since 1970.
+func (l *Service) now() int64 { return l.host.Now().UnixMilli() }
 
 // Open makes the stream that a container's log driver is about to write to. It
 // fails when there is no such group and the driver may not create one.
@@ -55,7 +57,7 @@ func (l *Service) Open(group, stream string, createGroup bool) error {
 	if l.groups[group] == nil && !createGroup {
 		return errNoGroup()
 	}
-	l.makeGroup(group).makeStream(stream)
+	l.makeGroup(group).makeStream(stream, l.now())
 	return nil
 }
 
@@ -82,7 +84,7 @@ func (l *Service) putEvents(_ context.Context, in *cloudwatchlogs.PutLogEventsIn
 		return nil, err
 	}
 	for _, e := range in.LogEvents {
-		s.add(event{*e.Timestamp, time.Now().UnixMilli(), *e.Message})
+		s.add(event{*e.Timestamp, l.now(), *e.Message})
 	}
 	return &cloudwatchlogs.PutLogEventsOutput{NextSequenceToken: new(position("", len(s.events)))}, nil
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"regexp"
 	"slices"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
@@ -24,9 +23,9 @@ type event struct {
 	message      string
 }
 
-func (g *group) makeStream(name string) *stream {
+func (g *group) makeStream(name string, now int64) *stream {
 	if g.streams[name] == nil {
-		g.streams[name] = &stream{name: name, created: time.Now().UnixMilli()}
+		g.streams[name] = &stream{name: name, created: now}
 	}
 	return g.streams[name]
 }
@@ -74,7 +73,7 @@ func (l *Service) createStream(_ context.Context, in *cloudwatchlogs.CreateLogSt
 	if g.streams[name] != nil {
 		return nil, host.BadRequest("ResourceAlreadyExistsException", "The specified log stream already exists")
 	}
-	g.makeStream(name)
+	g.makeStream(name, l.now())
 	return &cloudwatchlogs.CreateLogStreamOutput{}, nil
 }
 

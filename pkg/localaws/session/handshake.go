@@ -103,11 +103,11 @@ func (a *agent) agree(response handshakeResponse) (*sessionKeys, error) {
 			request.CiphertextBlob = result.KMSCipherTextKey
 		}
 	}
-	err := s.host.Call(a.ctx, "Decrypt")
 	var key *kmsAnswer
-	if err == nil {
+	err := s.host.Call(a.ctx, "Decrypt", func() (err error) {
 		key, err = s.keys.decrypt(a.ctx, request)
-	}
+		return err
+	})
 	if err == nil && len(key.Plaintext) != 64 {
 		err = fmt.Errorf("the data key has %d bytes, not 64", len(key.Plaintext))
 	}

@@ -15,7 +15,7 @@ type delivery struct {
 	body     []byte
 }
 
-func newDelivery(s *subscription, id string, m Message, text string) *delivery {
+func (n *Service) newDelivery(s *subscription, id string, m Message, text string) *delivery {
 	d := &delivery{endpoint: s.endpoint, header: http.Header{}, body: []byte(text)}
 	d.header.Set("Content-Type", "text/plain; charset=UTF-8")
 	d.header.Set("User-Agent", "Amazon Simple Notification Service Agent")
@@ -37,7 +37,7 @@ func newDelivery(s *subscription, id string, m Message, text string) *delivery {
 		Attrs     map[string]Attribute `json:"MessageAttributes,omitempty"`
 	}{
 		"Notification", id, s.topicARN, m.Subject, text,
-		host.Stamp(), m.Attributes,
+		n.host.Stamp(), m.Attributes,
 	})
 	return d
 }
@@ -46,7 +46,7 @@ func newDelivery(s *subscription, id string, m Message, text string) *delivery {
 // subscription without a dead-letter queue.
 func (n *Service) deliver(d *delivery) {
 	for attempt := range deliveries {
-		if !host.Sleep(n.host.Context(), time.Duration(attempt)*deliveryPause) {
+		if !n.host.Sleep(n.host.Context(), time.Duration(attempt)*deliveryPause) {
 			return
 		}
 		r, err := http.NewRequestWithContext(n.host.Context(), http.MethodPost, d.endpoint, bytes.NewReader(d.body))

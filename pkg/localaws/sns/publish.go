@@ -56,6 +56,9 @@ func (n *Service) publish(form url.Values) (any, error) {
 	id := host.NewUUID()
 	var due []*delivery
 	for _, s := range t.subscriptions {
+		if s.mail() {
+			continue // there is no mail on this machine
+		}
 		body, ok := byProtocol[s.protocol]
 		if !ok {
 			if body, ok = byProtocol["default"]; !ok {
@@ -63,7 +66,7 @@ func (n *Service) publish(form url.Values) (any, error) {
 			}
 		}
 		if s.wants(m, body) {
-			due = append(due, newDelivery(s, id, m, body))
+			due = append(due, n.newDelivery(s, id, m, body))
 		}
 	}
 	n.mu.Unlock()
