@@ -186,7 +186,7 @@ func (l *Ledger) StopByPerson(ctx context.Context, a Attempt, by, why string) (A
 	default:
 		return a, InHand, nil
 	}
-	found, ok, err := l.write(ctx, "stop "+a.Key.String(), a.Key, u.value("state", text(string(a.State))))
+	found, ok, err := l.write(ctx, "stop "+a.String(), a.Key, u.value("state", text(string(a.State))))
 	if err != nil {
 		return a, "", err
 	}
