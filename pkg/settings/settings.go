@@ -121,6 +121,10 @@ func (c *Common) check() []string {
 			problems = append(problems, fmt.Sprintf("%s: %q is not the ARN of a standard SNS topic", topic.name, topic.arn))
 		}
 	}
+	// Less than 15 days would forget a run while its payload is kept.
+	if c.HistoryDays < 15 || c.HistoryDays > 3650 {
+		problems = append(problems, fmt.Sprintf("HISTORY_DAYS: %d is not from 15 to 3650", c.HistoryDays))
+	}
 	return problems
 }
 

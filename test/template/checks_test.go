@@ -74,6 +74,10 @@ func (c *checker) run() {
 			c.rule(properties)
 		case "AWS::CloudWatch::Dashboard":
 			c.dashboard(text(properties, "DashboardBody"))
+		case "AWS::CloudWatch::Alarm":
+			c.alarm(properties)
+		case "AWS::DynamoDB::Table":
+			c.table(resource)
 		case "AWS::Logs::LogGroup":
 			if get(properties, "RetentionInDays") == nil {
 				c.bad("has no RetentionInDays, so it is kept for ever")
@@ -99,24 +103,32 @@ func (c *checker) function(id string, function *yaml.Node) {
 	if get(properties, "Role") == nil {
 		c.bad("has no Role, and the one that SAM makes may write to every log group")
 	}
-	if id == executor {
+	if get(properties, "ReservedConcurrentExecutions") != nil {
+		c.bad("reserves concurrency, which an account with a quota of 10 does not have")
+	}
+	switch {
+	case id == watchdog:
+		c.ticking(properties)
+	case id == executor:
 		c.once(properties)
-	} else if text(properties, "DeadLetterQueue", "Type") != "SQS" {
+	case text(properties, "DeadLetterQueue", "Type") != "SQS":
 		c.bad("has no DeadLetterQueue")
 	}
-	if destination := text(properties, "EventInvokeConfig", "DestinationConfig", "OnFailure", "Destination"); id != "CollectorFunction" && destination != "CollectorFunction.Arn" {
+	if destination := text(properties, "EventInvokeConfig", "DestinationConfig", "OnFailure", "Destination"); id != "CollectorFunction" && id != watchdog && destination != "CollectorFunction.Arn" {
 		c.bad("its failures must go to CollectorFunction, which reports them")
 	}
 	c.environment(id, properties)
 	for name, event := range pairs(get(properties, "Events")) {
 		c.at = name
-		switch kind := text(event, "Type"); kind {
-		case "ScheduleV2":
+		switch kind := text(event, "Type"); {
+		case kind == "Schedule" && id == watchdog:
+			c.tick(get(event, "Properties"))
+		case kind == "ScheduleV2":
 			c.schedule(id, get(event, "Properties"))
-		case "EventBridgeRule":
+		case kind == "EventBridgeRule":
 			c.pattern(get(event, "Properties", "Pattern"))
 			c.deadLetters(get(event, "Properties"))
-		case "Schedule":
+		case kind == "Schedule":
 			c.bad("use ScheduleV2, the other kind knows UTC only and not when a run was due")
 		default:
 			c.bad("these checks do not know events of type %s", kind)
@@ -161,7 +173,7 @@ func (c *checker) environment(id string, properties *yaml.Node) {
 		}
 	}
 	for _, name := range reads {
-		if _, ok := sets[name]; !ok {
+		if _, ok := sets[name]; !ok && !slices.Contains(tuning, name) {
 			c.bad("does not set %s, which pkg/settings reads", name)
 		}
 	}
@@ -192,6 +204,11 @@ func settingsOf(function string) (names []string, load func([]string) error) {
 	case "CollectorFunction":
 		return variables(reflect.TypeFor[settings.Collector]()), func(environ []string) error {
 			_, err := settings.Load[settings.Collector](environ)
+			return err
+		}
+	case watchdog:
+		return variables(reflect.TypeFor[settings.Watchdog]()), func(environ []string) error {
+			_, err := settings.Load[settings.Watchdog](environ)
 			return err
 		}
 	case executor:
@@ -563,6 +580,10 @@ func (c *checker) dashboard(body string) {
 		for _, metric := range widget.Properties.Metrics {
 			if len(metric) < 2 {
 				c.bad("widget %d: metric %v has no namespace or no name", i, metric)
+				continue
+			}
+			if dimensions := strings.Trim(fmt.Sprint(metric[2:min(len(metric), 4)]), "[]"); metric[0] == namespace {
+				c.ours(fmt.Sprint(metric[1]), dimensions)
 			}
 		}
 	}
@@ -574,16 +595,18 @@ func (c *checker) dashboard(body string) {
 // IAM takes a misspelt action without a word: copy new ones from the Service
 // Authorization Reference.
 var actions = map[string][]string{
-	"ecs":         strings.Fields("DescribeClusters DescribeServices DescribeTaskDefinition DescribeTasks ExecuteCommand ListTasks RunTask StopTask TagResource"),
-	"iam":         strings.Fields("PassRole"),
-	"kms":         strings.Fields("Decrypt DescribeKey Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext"),
-	"lambda":      strings.Fields("InvokeFunction"),
-	"logs":        strings.Fields("CreateLogGroup CreateLogStream DescribeLogStreams FilterLogEvents GetLogEvents PutLogEvents"),
-	"sns":         strings.Fields("Publish Subscribe"),
-	"sqs":         strings.Fields("DeleteMessage GetQueueAttributes ReceiveMessage SendMessage"),
-	"ssm":         strings.Fields("ResumeSession StartSession TerminateSession"),
-	"ssmmessages": strings.Fields("CreateControlChannel CreateDataChannel OpenControlChannel OpenDataChannel"),
-	"sts":         strings.Fields("AssumeRole"),
+	"cloudformation": strings.Fields("DescribeStacks"),
+	"dynamodb":       strings.Fields("BatchGetItem DeleteItem GetItem PutItem Query Scan UpdateItem"),
+	"ecs":            strings.Fields("DescribeClusters DescribeServices DescribeTaskDefinition DescribeTasks ExecuteCommand ListTasks RunTask StopTask TagResource"),
+	"iam":            strings.Fields("PassRole"),
+	"kms":            strings.Fields("Decrypt DescribeKey Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext"),
+	"lambda":         strings.Fields("InvokeFunction"),
+	"logs":           strings.Fields("CreateLogGroup CreateLogStream DescribeLogStreams FilterLogEvents GetLogEvents PutLogEvents"),
+	"sns":            strings.Fields("ListSubscriptionsByTopic Publish Subscribe"),
+	"sqs":            strings.Fields("ChangeMessageVisibility DeleteMessage GetQueueAttributes ReceiveMessage SendMessage"),
+	"ssm":            strings.Fields("ResumeSession StartSession TerminateSession"),
+	"ssmmessages":    strings.Fields("CreateControlChannel CreateDataChannel OpenControlChannel OpenDataChannel"),
+	"sts":            strings.Fields("AssumeRole"),
 }
 
 // unscoped are the actions for which AWS knows no resource, or none that fits.
@@ -732,9 +755,11 @@ func (c *checker) operation(all map[string]*yaml.Node) {
 var nameOf = map[string]string{
 	"AWS::CloudWatch::Alarm":        "AlarmName",
 	"AWS::CloudWatch::Dashboard":    "DashboardName",
+	"AWS::DynamoDB::Table":          "TableName",
 	"AWS::ECS::Cluster":             "ClusterName",
 	"AWS::ECS::TaskDefinition":      "Family",
 	"AWS::Events::Rule":             "Name",
+	"AWS::IAM::ManagedPolicy":       "ManagedPolicyName",
 	"AWS::IAM::Role":                "RoleName",
 	"AWS::KMS::Alias":               "AliasName",
 	"AWS::Logs::LogGroup":           "LogGroupName",
@@ -744,6 +769,7 @@ var nameOf = map[string]string{
 	"AWS::Scheduler::ScheduleGroup": "Name",
 	"AWS::Serverless::Function":     "FunctionName",
 	"EventBridgeRule":               "RuleName",
+	"Schedule":                      "Name",
 	"ScheduleV2":                    "Name",
 }
 
