@@ -7,11 +7,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,20 +51,22 @@ func prepare(t *testing.T) *localaws.Server {
 	return server
 }
 
-var number int
+// number is how many courses there were.
+var number atomic.Int64
 
 func newCourse(t *testing.T, server *localaws.Server, events int, points ...point) *course {
 	t.Helper()
-	number++
+	n := number.Add(1)
 	c := &course{
-		points: points, events: events, server: server, prefix: fmt.Sprintf("errand/c%d/", number), table: fmt.Sprintf("ledger-%d", number),
-		now: time.Date(2026, 11, 20, 2, 0, 0, 0, time.UTC),
+		points: points, events: events, server: server, prefix: fmt.Sprintf("errand/c%d/", n), table: fmt.Sprintf("ledger-%d", n),
+		transport: http.DefaultTransport,
+		now:       time.Date(2026, 11, 20, 2, 0, 0, 0, time.UTC),
 	}
 	if _, err := dynamodb.NewFromConfig(server.Config()).CreateTable(t.Context(), ledger.Table(c.table)); err != nil {
 		t.Fatal(err)
 	}
 	for i, name := range []string{"json", "text"} {
-		out, err := sns.NewFromConfig(server.Config()).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String(fmt.Sprintf("c%d-%s", number, name))})
+		out, err := sns.NewFromConfig(server.Config()).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String(fmt.Sprintf("c%d-%s", n, name))})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -225,5 +229,5 @@ func TestDeaths(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d courses", number)
+	t.Logf("%d courses", number.Load())
 }

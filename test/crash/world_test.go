@@ -52,6 +52,7 @@ type course struct {
 	events int // copies of the stop event that arrive
 
 	server                *localaws.Server
+	transport             http.RoundTripper // of the functions' calls
 	prefix, table         string
 	topics                [2]string
 	now                   time.Time
@@ -98,7 +99,7 @@ func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	response, err := http.DefaultTransport.RoundTrip(r)
+	response, err := p.transport.RoundTrip(r)
 	if after {
 		if err == nil {
 			_ = response.Body.Close()
