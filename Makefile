@@ -1,7 +1,7 @@
 EVENT ?= events/launcher/nightly-report.json
 ADDR  ?= 127.0.0.1:4599
 
-FUNCTIONS = launcher collector watchdog executor watchdog
+FUNCTIONS = launcher collector watchdog executor
 
 # What is deployed depends on nothing of the machine that builds it: no cgo, no
 # paths, no version control stamp.
@@ -16,14 +16,14 @@ GOLANGCI_LINT         = build/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)
 GOLANGCI_LINT_VERSION = v2.15.0
 GOVULNCHECK_VERSION   = v1.9.0
 
-.PHONY: help run local test check format lint template sizes vulncheck bench fuzz build deploy \
+.PHONY: help run local test check format lint template sizes vulncheck bench soak deaths fuzz build deploy \
 	build-errand build-LauncherFunction build-CollectorFunction build-WatchdogFunction build-ExecutorFunction
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "%-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: build-errand ## run the main job on this machine, no AWS account; EVENT=file takes another payload
-	@build/errand try "$(EVENT)"
+run: build-errand ## run the main job on this machine, no AWS account; EVENT=file takes another payload, LOSE=1 loses its stop event
+	@build/errand try $(if $(LOSE),--lose-stop-event) "$(EVENT)"
 
 local: build-errand ## the same, kept running for the AWS CLI and SDKs; ADDR=127.0.0.1:4599
 	@build/errand local --addr "$(ADDR)"
@@ -59,7 +59,7 @@ template:
 # What each function may weigh when built for Lambda, in bytes.
 sizes:
 	@$(MAKE) --no-print-directory GOARCH=arm64 build-LauncherFunction build-CollectorFunction build-WatchdogFunction build-ExecutorFunction
-	@set -- launcher 10800000 collector 10800000 watchdog 10800000 executor 10800000; while [ $$# -gt 0 ]; do \
+	@set -- launcher 10800000 collector 10800000 watchdog 10800000 executor 11600000; while [ $$# -gt 0 ]; do \
 		size=$$(wc -c < build/lambda/$$1/bootstrap); echo "$$1 for Lambda: $$size of $$2 bytes"; \
 		[ $$size -lt $$2 ] || { echo "$$1 is too large"; exit 1; }; shift 2; done
 
@@ -70,6 +70,12 @@ vulncheck: ## look for known vulnerabilities in what the functions and errand ca
 bench: ## measure: payload to RunTask, event to result, the text form, starts
 	go test -run '^$$' -bench . ./pkg/...
 	go test -run '^$$' -bench . -benchtime 100x ./test/start
+
+soak: build-errand ## RUNS (10000) runs through the built functions while everything that may go wrong does
+	go run ./test/soak -runs $(or $(RUNS),10000)
+
+deaths: ## let the functions die at every pair of their calls to AWS; takes minutes
+	ERRAND_CRASH_PAIRS=1 go test -v -timeout 60m -run TestDeaths ./test/crash
 
 fuzz: ## let each fuzz target run for FUZZTIME (30s)
 	@for p in $$(go list ./pkg/...); do for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \

@@ -85,11 +85,14 @@ func (l *Ledger) Claim(ctx context.Context, d Delivery) (Hold, bool, error) {
 		return h, true, nil
 	}
 	a, err := decode(found)
+	// The SDK repeats a write whose answer was lost.
+	own := a.State == Claimed && a.Claims == 1 && a.Holder == d.Holder && a.LaunchUntil.Equal(until)
+	if err == nil && !ok && d.Once && own {
+		return Hold{Attempt: a, Alone: true}, true, nil
+	}
 	if err != nil || !ok {
 		return Hold{Attempt: a}, false, err
 	}
-	// The SDK repeats a write whose answer was lost.
-	own := a.Claims == 1 && a.Holder == d.Holder && a.LaunchUntil.Equal(until)
 	h := Hold{
 		Attempt: a,
 		Alone:   own || a.LaunchUntil.IsZero() || a.LaunchUntil.Add(settle).Before(now),

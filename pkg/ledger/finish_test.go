@@ -236,7 +236,7 @@ func TestFound(t *testing.T) {
 	stands := with(abandonedI, plus(held, M{"verdict": failed, "refused": "LAUNCH_FAILED"}))
 	has := M{
 		"state": "LAUNCHED", "task": task, "startTimeout": 60, "timeout": 3600, "startBy": T + 60, "due": T + 60,
-		"launchUntil": nil, "reporter": nil, "reportUntil": nil, "verdict": nil,
+		"launchUntil": nil, "reporter": nil, "reportUntil": nil, "reports": nil, "verdict": nil,
 	}
 	steps(t, []step{
 		{name: "found", stands: stands, do: found, answer: true, changes: has},
@@ -282,7 +282,7 @@ func TestDueAgain(t *testing.T) {
 	steps(t, []step{
 		{
 			name: "due again", stands: stands, do: dueAgain, answer: true,
-			changes: M{"state": "DUE", "due": T + 10, "launchUntil": nil, "reporter": nil, "reportUntil": nil},
+			changes: M{"state": "DUE", "due": T + 10, "launchUntil": nil, "reporter": nil, "reportUntil": nil, "reports": nil},
 		},
 		{name: "there is a task now", stands: with(stands, M{"task": task}), do: dueAgain, answer: false},
 		{name: "there is a verdict", stands: with(stands, M{"verdict": failed}), do: dueAgain, answer: false},

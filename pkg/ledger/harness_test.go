@@ -199,7 +199,7 @@ func newTable(t testing.TB, client *sdk.Client) *table {
 	return x
 }
 
-// embedded is a table of the embedded DynamoDB.
+// embedded is a table of an embedded AWS of its own.
 func embedded(t testing.TB) (*table, *localaws.Server) {
 	t.Helper()
 	server, err := localaws.Start(localaws.Options{})
@@ -216,10 +216,8 @@ func everywhere(t *testing.T, test func(*testing.T, func(*testing.T) *table)) {
 	t.Parallel()
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()
-		test(t, func(t *testing.T) *table {
-			x, _ := embedded(t)
-			return x
-		})
+		first, _ := embedded(t)
+		test(t, func(t *testing.T) *table { return newTable(t, first.client) })
 	})
 	t.Run("endpoint", func(t *testing.T) {
 		endpoint := os.Getenv("DYNAMODB_ENDPOINT")

@@ -23,18 +23,18 @@ type execProc struct {
 }
 
 type execState struct {
-	st, reported, told uint8
-	holder             uint8 // executor + 1 that claimed last
-	reporter           uint8 // process + 1
-	verdict            verdict
-	p                  [4]execProc // two executors, two collectors
-	delivered          uint8
-	records            uint8 // of executors: bits
-	ran                uint8
-	crashes            uint8
-	published          uint16
-	window             uint8
-	bad                kind
+	st, reported uint8
+	holder       uint8 // executor + 1 that claimed last
+	reporter     uint8 // process + 1
+	verdict      verdict
+	p            [4]execProc // two executors, two collectors
+	delivered    uint8
+	records      uint8 // of executors: bits
+	ran          uint8
+	crashes      uint8
+	published    uint16
+	window       uint8
+	bad          kind
 }
 
 type execModel struct {

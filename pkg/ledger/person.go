@@ -42,7 +42,7 @@ func (l *Ledger) Runs(ctx context.Context, job string, since time.Time, most int
 	if err != nil {
 		return nil, err
 	}
-	items, err := l.details(ctx, entries)
+	items, err := l.items(ctx, entries, false)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (l *Ledger) Jobs(ctx context.Context) ([]Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	items, err := l.details(ctx, entries)
+	items, err := l.items(ctx, entries, false)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func (l *Ledger) Going(ctx context.Context) ([]Attempt, error) {
 	if err != nil {
 		return nil, err
 	}
-	items, err := l.details(ctx, entries)
+	items, err := l.items(ctx, entries, false)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +127,7 @@ func (l *Ledger) Find(ctx context.Context, jobs []string, runID string) ([]Attem
 		k := Key{Job: job, RunID: runID, Attempt: 1}
 		entries = append(entries, Entry{pk: k.partition(), sk: k.sort()})
 	}
-	items, err := l.details(ctx, entries)
+	items, err := l.items(ctx, entries, false)
 	if err != nil {
 		return nil, err
 	}
@@ -168,12 +168,6 @@ func (l *Ledger) keysOf(ctx context.Context, what, job string, since time.Time, 
 	return list[:min(most, len(list))], nil
 }
 
-// details reads items without their payloads, in the order of the entries.
-func (l *Ledger) details(ctx context.Context, entries []Entry) ([]item, error) {
-	attributes, names := projection()
-	return l.items(ctx, entries, types.KeysAndAttributes{ProjectionExpression: attributes, ExpressionAttributeNames: names})
-}
-
 // StopByPerson says who ends an attempt and why, before its task is stopped, unless
 // that is being stopped for another reason; an attempt that waits ends without a
 // task. The refusal is why it cannot be ended.
@@ -192,7 +186,7 @@ func (l *Ledger) StopByPerson(ctx context.Context, a Attempt, by, why string) (A
 	default:
 		return a, InHand, nil
 	}
-	found, ok, err := l.write(ctx, "stop "+a.Key.String(), a.Key, u.value("state", text(string(a.State))))
+	found, ok, err := l.write(ctx, "stop "+a.String(), a.Key, u.value("state", text(string(a.State))))
 	if err != nil {
 		return a, "", err
 	}

@@ -34,7 +34,7 @@ func keys(t *testing.T, list []ledger.Attempt, err error) (all []string) {
 		if a.Payload != nil {
 			t.Errorf("%s shows its payload", a.Key)
 		}
-		all = append(all, strings.TrimSpace(fmt.Sprintf("%s %s %d %s", a.Job, a.RunID, a.Key.Attempt, a.Other)))
+		all = append(all, strings.TrimSpace(fmt.Sprintf("%s %s %d %s", a.Job, a.RunID, a.Attempt, a.Other)))
 	}
 	return all
 }

@@ -82,10 +82,7 @@ const maxBatch = 100
 // Read reads entries, consistently and in their order, without their payloads.
 // Those that are no longer there, or no longer open, are left out.
 func (l *Ledger) Read(ctx context.Context, entries []Entry) ([]Row, error) {
-	attributes, names := projection()
-	items, err := l.items(ctx, entries, types.KeysAndAttributes{
-		ConsistentRead: aws.Bool(true), ProjectionExpression: attributes, ExpressionAttributeNames: names,
-	})
+	items, err := l.items(ctx, entries, true)
 	if err != nil {
 		return nil, err
 	}
@@ -101,10 +98,12 @@ func (l *Ledger) Read(ctx context.Context, entries []Entry) ([]Row, error) {
 	return rows, nil
 }
 
-// items reads the items of entries, each once and in their order, as the request
-// says. An index may show an item twice that moves while it is read, and
-// DynamoDB refuses to be asked for one twice.
-func (l *Ledger) items(ctx context.Context, entries []Entry, request types.KeysAndAttributes) ([]item, error) {
+// items reads the items of entries without their payloads, each once and in their
+// order. An index may show an item twice that moves while it is read, and DynamoDB
+// refuses to be asked for one twice.
+func (l *Ledger) items(ctx context.Context, entries []Entry, consistent bool) ([]item, error) {
+	attributes, names := projection()
+	request := types.KeysAndAttributes{ConsistentRead: &consistent, ProjectionExpression: attributes, ExpressionAttributeNames: names}
 	var once []Entry
 	found := map[string]item{}
 	for _, e := range entries {

@@ -82,9 +82,9 @@ func TestRead(t *testing.T) {
 			got = append(got, row{r.String(), r.Due.Unix() - T, r.Attempt, r.Err})
 		}
 		parked := laterA()
-		parked.RunID, parked.Due = "r2", at(T-8)
+		parked.RunID, parked.Due, parked.Payload = "r2", at(T-8), nil
 		same(t, "rows", []row{
-			{"run#bill#r1 a#01", 4, launchedA(func(a *ledger.Attempt) { a.Due = at(T + 4) }), nil},
+			{"run#bill#r1 a#01", 4, launchedA(func(a *ledger.Attempt) { a.Due, a.Payload = at(T+4), nil }), nil},
 			{"run#bill#r2 a#01", -8, parked, ledger.Undecodable{Key: "run#bill#r2 a#01", Why: `state "PARKED" is none of this release's`}},
 			{"junk junk", -7, ledger.Attempt{}, ledger.Undecodable{Key: "junk junk", Why: "its key is not an attempt's"}},
 		}, got)

@@ -54,7 +54,7 @@ type Options struct {
 type Stack struct {
 	Server     *localaws.Server
 	Config     aws.Config // for clients of the server
-	Topics     struct{ JSON, Text string }
+	Topics     struct{ JSON, Text, Alarms string }
 	ClusterARN string
 
 	opts Options
@@ -91,13 +91,20 @@ func (s *Stack) deploy(ctx context.Context, pattern []byte) (err error) {
 	if s.Topics.Text, err = s.topic(ctx, "results-text"); err != nil {
 		return err
 	}
+	if s.Topics.Alarms, err = s.topic(ctx, "alarms"); err != nil {
+		return err
+	}
 	if s.ClusterARN, err = s.cluster(ctx, Cluster); err != nil {
+		return err
+	}
+	queues, err := s.addQueues()
+	if err != nil {
 		return err
 	}
 	if _, err := dynamodb.NewFromConfig(s.Config).CreateTable(ctx, ledger.Table(Table)); err != nil {
 		return err
 	}
-	s.addFunctions()
+	s.addFunctions(queues)
 	for _, rule := range []localaws.Rule{
 		{Name: "task-stopped", Pattern: pattern, Function: "collector"},
 		{Name: "job-events", Pattern: []byte(`{"source": ["` + EventSource + `"], "detail-type": ["` + payload.DetailType + `"]}`), Function: "launcher"},
@@ -112,9 +119,44 @@ func (s *Stack) deploy(ctx context.Context, pattern []byte) (err error) {
 	if _, err := cloudwatchlogs.NewFromConfig(s.Config).CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String(LogGroup)}); err != nil {
 		return err
 	}
+	s.Server.AddStack(Name, s.outputs(queues))
 	_, err = s.register(ctx, Definition, noCommand, []string{"app"})
 	return err
 }
+
+// queue is a dead-letter queue of the stack.
+type queue struct{ url, arn string }
+
+// addQueues makes the dead-letter queues. Only those of functions are filled here:
+// no rule and no schedule of this machine fails to reach its function.
+func (s *Stack) addQueues() (map[string]queue, error) {
+	queues := map[string]queue{}
+	for _, name := range []string{"ScheduleDeadLetters", "RuleDeadLetters", "LauncherDeadLetters", "CollectorDeadLetters"} {
+		url, arn, err := s.Server.AddQueue(Name + "-" + name)
+		if err != nil {
+			return nil, err
+		}
+		queues[name] = queue{url, arn}
+	}
+	return queues, nil
+}
+
+// outputs are those of the template, by which the command errand finds everything.
+func (s *Stack) outputs(queues map[string]queue) map[string]string {
+	outputs := map[string]string{
+		"TableName": Table, "ClusterArn": s.ClusterARN, "StartedByPrefix": prefix,
+		"ResultTopicArn": s.Topics.JSON, "TextTopicArn": s.Topics.Text, "AlarmTopicArn": s.Topics.Alarms,
+		"LauncherFunctionName": "launcher", "CollectorFunctionName": "collector", "ExecutorFunctionName": "executor", "WatchdogFunctionName": "watchdog",
+		"SampleLogGroup": LogGroup,
+	}
+	for name, q := range queues {
+		outputs[name+"Url"] = q.url
+	}
+	return outputs
+}
+
+// prefix begins startedBy of the stack's tasks.
+const prefix = "errand/" + Name + "/"
 
 // Bootstrap is the built program of a function.
 func (s *Stack) Bootstrap(function string) string {
@@ -122,22 +164,22 @@ func (s *Stack) Bootstrap(function string) string {
 }
 
 // addFunctions sets the functions up as template.yaml does.
-func (s *Stack) addFunctions() {
+func (s *Stack) addFunctions(queues map[string]queue) {
 	add := func(f localaws.Function, own map[string]string) {
 		f.Bootstrap = s.Bootstrap(f.Name)
 		f.Env = map[string]string{
-			"STARTED_BY_PREFIX": "errand/" + Name + "/", "TOPIC_ARN": s.Topics.JSON, "TEXT_TOPIC_ARN": s.Topics.Text, "TABLE_NAME": Table,
+			"STARTED_BY_PREFIX": prefix, "TOPIC_ARN": s.Topics.JSON, "TEXT_TOPIC_ARN": s.Topics.Text, "TABLE_NAME": Table,
 		}
 		maps.Copy(f.Env, own)
 		s.Server.AddFunction(f)
 	}
-	add(localaws.Function{Name: "collector", Timeout: time.Minute}, nil)
-	add(localaws.Function{Name: "launcher", Timeout: 2 * time.Minute, OnFailure: "collector"},
+	add(localaws.Function{Name: "collector", Timeout: time.Minute, DeadLetterQueue: queues["CollectorDeadLetters"].arn}, nil)
+	add(localaws.Function{Name: "launcher", Timeout: 2 * time.Minute, OnFailure: "collector", DeadLetterQueue: queues["LauncherDeadLetters"].arn},
 		map[string]string{"CLUSTER": s.ClusterARN, "TASK_DEFINITION": Definition, "SUBNETS": Subnet})
 	add(localaws.Function{Name: "executor", Timeout: 15 * time.Minute, MaximumRetryAttempts: new(0), OnFailure: "collector"},
 		map[string]string{"CLUSTER": s.ClusterARN})
 	add(localaws.Function{Name: "watchdog", Timeout: 58 * time.Second, MaximumRetryAttempts: new(0)},
-		map[string]string{"LAUNCHER_NAME": "launcher", "COLLECTOR_NAME": "collector"})
+		map[string]string{"LAUNCHER_NAME": "launcher", "COLLECTOR_NAME": "collector", "ALARM_TOPIC_ARN": s.Topics.Alarms})
 }
 
 func (s *Stack) topic(ctx context.Context, name string) (string, error) {
