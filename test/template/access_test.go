@@ -219,6 +219,50 @@ func TestAccess(t *testing.T) {
 	}
 }
 
+// TestAccessToBothClusters is of a stack that has the sample beside its own jobs.
+func TestAccessToBothClusters(t *testing.T) {
+	t.Parallel()
+	look, stop := []string{"ecs:DescribeTasks"}, []string{"ecs:DescribeTasks", "ecs:StopTask"}
+	want := map[string][]string{"LauncherRole": stop, "CollectorRole": look, "WatchdogRole": stop, "ReaderPolicy": look, "OperatorPolicy": stop}
+	for id, resource := range deploy(parse(t, readTemplate(t)), deployments[2]).resources() {
+		if kind := text(resource, "Type"); kind != "AWS::IAM::Role" && kind != "AWS::IAM::ManagedPolicy" {
+			continue
+		}
+		for cluster, may := range map[string][]string{"jobs": want[id], "SampleCluster": want[id], "web": nil} {
+			var got []string
+			for _, action := range stop {
+				if allows(t, resource, request{action: action, resource: "arn:aws:ecs:eu-west-1:123456789012:task/" + cluster + "/0123"}) {
+					got = append(got, action)
+				}
+			}
+			if diff := cmp.Diff(may, got); diff != "" {
+				t.Errorf("%s, with tasks of %s (-want +got):\n%s", id, cluster, diff)
+			}
+		}
+	}
+}
+
+// TestPolicySizes holds the policies for people to IAM's 6,144 characters, and so
+// that a stack's log groups have room.
+func TestPolicySizes(t *testing.T) {
+	t.Parallel()
+	for _, parameters := range deployments {
+		for id, resource := range deploy(parse(t, readTemplate(t)), parameters).resources() {
+			if text(resource, "Type") != "AWS::IAM::ManagedPolicy" {
+				continue
+			}
+			raw, err := toJSON(get(resource, "Properties", "PolicyDocument"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			// References stand here without their ARNs, which are longer.
+			if longest := 4000; len(raw) > longest {
+				t.Errorf("%s has %d characters, want at most %d", id, len(raw), longest)
+			}
+		}
+	}
+}
+
 // TestReader asks the ledger what the command errand asks it for, and IAM whether
 // a reader may.
 func TestReader(t *testing.T) {

@@ -334,7 +334,7 @@ func TestPermissions(t *testing.T) {
 	for _, resource := range deploy(parse(t, readTemplate(t)), deployments[1]).resources() {
 		for statement := range statements(resource) {
 			switch sid := text(statement, "Sid"); sid {
-			case "RunJobs", "PassTaskRoles", "ReadJobLogs", "RunSample", "PassSampleRoles", "ReadSampleLog":
+			case "RunJobs", "PassTaskRoles", "ReadJobLogs", "SearchJobLogs", "RunSample", "PassSampleRoles", "ReadSampleLog":
 				got[sid] = values(get(statement, "Resource"))
 			}
 		}
@@ -343,6 +343,7 @@ func TestPermissions(t *testing.T) {
 		"RunJobs":       {"arn:*:ecs:*:*:task-definition/billing:*", "arn:*:ecs:*:*:task-definition/reports:*"},
 		"PassTaskRoles": {"arn:aws:iam::123456789012:role/billing-task", "arn:aws:iam::123456789012:role/billing-execution"},
 		"ReadJobLogs":   {"arn:*:logs:*:*:log-group:/ecs/billing:log-stream:*", "arn:*:logs:*:*:log-group:/ecs/reports:log-stream:*"},
+		"SearchJobLogs": {"arn:*:logs:*:*:log-group:/ecs/billing:*", "arn:*:logs:*:*:log-group:/ecs/reports:*"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("resources by Sid (-want +got):\n%s", diff)
