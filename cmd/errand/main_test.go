@@ -261,7 +261,7 @@ func TestLocal(t *testing.T) {
 // A stop event that EventBridge delivers twice is reported once.
 func TestDisturbedEvents(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, 1)
 	dropped := w.hears(`message="not reported"`)
 	w.Server.DisturbEvents(true, 0)
 	w.launch(t, `{"job": "twice", "runId": "r-1", "command": ["echo", "one line"]}`)
@@ -277,7 +277,7 @@ func TestDisturbedEvents(t *testing.T) {
 // Only failures reach a subscriber with a filter policy, over HTTP.
 func TestFilterPolicy(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, 1)
 	bodies := make(chan string, 10)
 	subscriber := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		var body bytes.Buffer
@@ -318,7 +318,7 @@ func TestFilterPolicy(t *testing.T) {
 // An event starts a job, as in the guide of make local.
 func TestEventStartsAJob(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, 1)
 	entries, err := os.ReadFile("../../events/put-events.json")
 	if err != nil {
 		t.Fatal(err)

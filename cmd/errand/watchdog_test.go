@@ -23,7 +23,7 @@ import (
 // launched.
 func TestWaitsForRoom(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, quick)
 	w.Server.FailPlacement("RESOURCE:MEMORY", 2)
 	got := w.launch(t, `{"job": "billing", "runId": "r-1", "command": ["echo", "billed"]}`)
 	want := run.Answer{
@@ -40,7 +40,7 @@ func TestWaitsForRoom(t *testing.T) {
 // A run for which ECS has no room may be too late at last.
 func TestWaitsTooLong(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, quick)
 	w.Server.FailPlacement("RESOURCE:MEMORY", 1000)
 	w.launch(t, `{"job": "billing", "runId": "r-1", "startWithin": "1m"}`)
 	end := w.told(t, 1)[0]
@@ -58,7 +58,7 @@ func TestWaitsTooLong(t *testing.T) {
 // destination tells of the run.
 func TestLauncherThatCannotStart(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, 1)
 	w.launcher(map[string]string{"CLUSTER": ""})
 	if err := w.Server.InvokeAsync("launcher", []byte(`{"job": "billing", "runId": "r-1"}`)); err != nil {
 		t.Fatal(err)
@@ -76,7 +76,7 @@ func TestLauncherThatCannotStart(t *testing.T) {
 // and the run ends as its task does.
 func TestUnansweredRunTaskIsFound(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, quick)
 	aws1, err := url.Parse(w.Server.URL())
 	if err != nil {
 		t.Fatal(err)
