@@ -1,80 +1,21 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
-	"io"
-	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
-	"strings"
+	"os"
+	"path/filepath"
 	"testing"
-	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ecs"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
-	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/google/go-cmp/cmp"
 
-	"errand/pkg/localaws"
 	"errand/pkg/localstack"
+	"errand/pkg/payload"
 	"errand/pkg/run"
 )
-
-// newWorld is the local stack with the built functions.
-func newWorld(t *testing.T) *world {
-	t.Helper()
-	w := &world{functions: built, template: "../../template.yaml", screen: newScreen(io.Discard), pace: time.Millisecond}
-	if err := w.start(t.Context(), "", localstack.Region, localstack.Account); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = w.Server.Close() })
-	return w
-}
-
-// launch hands a payload to the built launcher.
-func (w *world) launch(t *testing.T, payload string) run.Answer {
-	t.Helper()
-	raw, err := w.Invoke(t.Context(), "launcher", []byte(payload))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var answer run.Answer
-	if err := json.Unmarshal(raw, &answer); err != nil {
-		t.Fatal(err)
-	}
-	return answer
-}
-
-// told are the results of a job at the topic for programs, when there are n.
-func (w *world) told(t *testing.T, n int) []told {
-	t.Helper()
-	messages, err := w.Server.AwaitMessages(t.Context(), 2*n)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var list []told
-	for _, m := range messages {
-		var one told
-		if m.TopicARN != w.Topics.JSON {
-			continue
-		}
-		if err := json.Unmarshal([]byte(m.Body), &one); err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, one)
-	}
-	return list
-}
-
-type told struct{ Job, RunID, Status, Reason string }
 
 // A run is its job and its id.
 func TestTwoJobsWithOneRunID(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, 1)
 	one := w.launch(t, `{"job": "bill", "command": ["echo", "bill"], "runId": "upload-7"}`)
 	two := w.launch(t, `{"job": "scan", "command": ["echo", "scan"], "runId": "upload-7"}`)
 	want := []run.Answer{
@@ -89,8 +30,8 @@ func TestTwoJobsWithOneRunID(t *testing.T) {
 		ended[end.Job] = end
 	}
 	if diff := cmp.Diff(map[string]told{
-		"bill": {"bill", "upload-7", "SUCCEEDED", "container app exited with code 0"},
-		"scan": {"scan", "upload-7", "SUCCEEDED", "container app exited with code 0"},
+		"bill": {"bill", "upload-7", 1, "SUCCEEDED", "container app exited with code 0"},
+		"scan": {"scan", "upload-7", 1, "SUCCEEDED", "container app exited with code 0"},
 	}, ended); diff != "" {
 		t.Errorf("results (-want +got):\n%s", diff)
 	}
@@ -100,26 +41,24 @@ func TestTwoJobsWithOneRunID(t *testing.T) {
 // second people are told.
 func TestTwoPayloadsUnderOneIdentity(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, 1)
 	eu := w.launch(t, `{"job": "import", "command": ["sleep", "600"], "environment": {"REGION": "eu", "PIN": "4711"}, "scheduledTime": "2026-11-20T02:00:00Z"}`)
 	us := w.launch(t, `{"job": "import", "command": ["sleep", "601"], "environment": {"REGION": "us", "PIN": "0815"}, "scheduledTime": "2026-11-20T02:00:00Z", "group": "us"}`)
-	reason := "runId: run import-20261120T020000Z of job import was started before, as task " + run.LastPart(eu.TaskARN) +
-		", whose payload differs in command, environment, group; this payload was not run: give each its own runId, scheduledTime or job"
+	reason := "runId: run import-20261120T020000Z of job import was delivered before, as task " + run.LastPart(eu.TaskARN) +
+		", with a payload that differs in command, environment, group; this one was not run: give each its own runId, scheduledTime or job"
 	if diff := cmp.Diff([]run.Answer{
 		{Job: "import", RunID: "import-20261120T020000Z", Attempt: 1, Status: "STARTED", TaskARN: eu.TaskARN},
 		{Job: "import", RunID: "import-20261120T020000Z", Attempt: 1, Status: "REJECTED", Reason: reason},
 	}, []run.Answer{eu, us}); diff != "" || eu.TaskARN == "" {
 		t.Errorf("answers (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]told{{"import", "import-20261120T020000Z", "REJECTED", reason}}, w.told(t, 1)); diff != "" {
-		t.Errorf("results (-want +got):\n%s", diff)
-	}
+	w.toldOnly(t, told{"import", "import-20261120T020000Z", 1, "REJECTED", reason})
 }
 
 // The digest is of the payload, not of the revision that it means today.
 func TestRedeliveryAfterADeployment(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, 1)
 	payload := `{"job": "report", "command": ["sleep", "600"], "scheduledTime": "2026-11-20T02:00:00Z"}`
 	first := w.launch(t, payload)
 	if _, err := w.Deploy(t.Context(), localstack.Definition); err != nil {
@@ -127,57 +66,71 @@ func TestRedeliveryAfterADeployment(t *testing.T) {
 	}
 	// As the Scheduler delivers again: the same input, in whatever form.
 	again := w.launch(t, `{"scheduledTime": "2026-11-20T02:00:00Z", "job": "report", "command": ["sleep","600"]}`)
-	if diff := cmp.Diff(first, again); diff != "" || first.TaskARN == "" {
-		t.Errorf("the second delivery is answered otherwise (-first +second):\n%s", diff)
+	want := first
+	want.Again = true
+	if diff := cmp.Diff(want, again); diff != "" || first.TaskARN == "" {
+		t.Errorf("the second delivery is answered otherwise (-want +got):\n%s", diff)
 	}
-	tasks, err := ecs.NewFromConfig(w.Config).ListTasks(t.Context(), &ecs.ListTasksInput{Cluster: aws.String(localstack.Cluster)})
-	if err != nil || len(tasks.TaskArns) != 1 {
-		t.Errorf("tasks %v, %v", tasks, err)
-	}
+	w.tasks(t, 1)
 }
 
-// ECS runs the task, and its answer is lost, every time: nobody may be told that
-// ECS would not run it.
-func TestUnansweredRunTaskIsLost(t *testing.T) {
+// A command in a live task that is delivered several times, at once and
+// afterwards, runs once.
+func TestCommandDeliveredTwice(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	aws1, err := url.Parse(w.Server.URL())
+	w := newWorld(t, 1)
+	if err := w.Live(t.Context(), payload.Exec{}); err != nil {
+		t.Fatal(err)
+	}
+	mark, ends := filepath.Join(t.TempDir(), "mark"), filepath.Join(t.TempDir(), "ends")
+	command := `{"job": "cache-clear", "method": "exec", "runId": "r-1", "service": "web",
+		"command": ["sh", "-c", "echo ran >> ` + mark + `; until [ -e ` + ends + ` ]; do sleep 0.05; done"]}`
+	type reply struct {
+		raw []byte
+		err error
+	}
+	const atOnce = 3
+	replies := make(chan reply, atOnce)
+	for range atOnce {
+		go func() {
+			raw, err := w.Invoke(t.Context(), "executor", []byte(command))
+			replies <- reply{raw, err}
+		}()
+	}
+	var got []run.Answer
+	for i := range atOnce {
+		if i == atOnce-1 {
+			// The others were answered while the command runs.
+			if err := os.WriteFile(ends, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r := <-replies
+		if r.err != nil {
+			t.Fatal(r.err)
+		}
+		got = append(got, answerOf(t, r.raw))
+	}
+	again, err := w.Invoke(t.Context(), "executor", []byte(command))
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy := httputil.NewSingleHostReverseProxy(aws1)
-	proxy.ModifyResponse = func(r *http.Response) error {
-		if strings.HasSuffix(r.Request.Header.Get("X-Amz-Target"), ".RunTask") {
-			_, _ = io.Copy(io.Discard, r.Body)
-			r.Body = io.NopCloser(bytes.NewReader(nil))
-			panic(http.ErrAbortHandler)
-		}
-		return nil
+	got = append(got, answerOf(t, again))
+	begun := run.Answer{
+		Job: "cache-clear", RunID: "r-1", Attempt: 1, Status: "STARTED", Again: true,
+		Reason: "the command of this run was begun by another delivery; it is not run again",
 	}
-	lossy := httptest.NewServer(proxy)
-	t.Cleanup(lossy.Close)
-	w.Server.AddFunction(localaws.Function{
-		Name: "launcher", Bootstrap: w.Bootstrap("launcher"), Timeout: 4 * time.Second, OnFailure: "collector",
-		Env: map[string]string{
-			"STARTED_BY_PREFIX": "errand/" + localstack.Name + "/", "TOPIC_ARN": w.Topics.JSON, "TEXT_TOPIC_ARN": w.Topics.Text,
-			"CLUSTER": w.ClusterARN, "TASK_DEFINITION": localstack.Definition, "SUBNETS": localstack.Subnet, "TABLE_NAME": localstack.Table, "AWS_ENDPOINT_URL_ECS": lossy.URL,
-		},
-	})
-	if _, err := lambda.NewFromConfig(w.Config).Invoke(t.Context(), &lambda.InvokeInput{
-		FunctionName: aws.String("launcher"), InvocationType: lambdatypes.InvocationTypeEvent,
-		Payload: []byte(`{"job": "bill", "command": ["sleep", "600"], "runId": "r-1"}`),
-	}); err != nil {
-		t.Fatal(err)
+	ran := run.Answer{
+		Job: "cache-clear", RunID: "r-1", Attempt: 1, Status: "SUCCEEDED", TaskARN: w.tasks(t, 1)[0],
+		Reason: "the command exited with code 0",
 	}
-	want := []told{{
-		"bill", "r-1", "LOST",
-		"it is not known whether ECS started sample:1 in cluster sample, RunTask had no clear answer: no answer: EOF (given up after 3 attempts)",
-	}}
-	if diff := cmp.Diff(want, w.told(t, 1)); diff != "" {
-		t.Errorf("results (-want +got):\n%s", diff)
+	known := ran
+	known.Again, known.TaskARN = true, "" // the ledger keeps no task of a command
+	if diff := cmp.Diff([]run.Answer{begun, begun, ran, known}, got); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
 	}
-	tasks, err := ecs.NewFromConfig(w.Config).ListTasks(t.Context(), &ecs.ListTasksInput{Cluster: aws.String(localstack.Cluster)})
-	if err != nil || len(tasks.TaskArns) != 1 {
-		t.Errorf("tasks %v, %v", tasks, err)
+	if text, err := os.ReadFile(mark); err != nil || string(text) != "ran\n" {
+		t.Errorf("the command wrote %q, %v", text, err)
 	}
+	w.toldOnly(t, told{"cache-clear", "r-1", 1, "SUCCEEDED", "the command exited with code 0"})
 }

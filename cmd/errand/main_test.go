@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"net"
@@ -22,7 +21,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"errand/pkg/localaws"
-	"errand/pkg/localstack"
 )
 
 // built is the folder of the functions, built once as they are deployed.
@@ -35,7 +33,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		defer func() { _ = os.RemoveAll(built) }()
-		for _, name := range []string{"launcher", "collector", "executor"} {
+		for _, name := range []string{"launcher", "collector", "executor", "watchdog"} {
 			build := exec.Command("sh", "-c", goBuild()+` -o "$1" "$2"`, "sh", filepath.Join(built, name, "bootstrap"), "../../functions/"+name)
 			if out, err := build.CombinedOutput(); err != nil {
 				panic(fmt.Sprintf("build %s: %v\n%s", name, err, out))
@@ -66,10 +64,11 @@ func goBuild() string {
 }
 
 // tryFile runs errand try.
-func tryFile(t *testing.T, file string) (code int, out, errOut string) {
+func tryFile(t *testing.T, file string, flags ...string) (code int, out, errOut string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	code = realMain(t.Context(), []string{"try", "--functions", built, "--template", "../../template.yaml", file}, &stdout, &stderr)
+	args := append([]string{"try", "--functions", built, "--template", "../../template.yaml", file}, flags...)
+	code = realMain(t.Context(), args, &stdout, &stderr)
 	return code, stdout.String(), stderr.String()
 }
 
@@ -127,7 +126,8 @@ func TestOrder(t *testing.T) {
 			"task       DEPROVISIONING", "task       STOPPED", "",
 		}},
 		{"executor/cache-clear.json", []string{
-			"payload    ../../events/executor/cache-clear.json", "command    sh -c ",
+			// It has a time limit.
+			"clock      time on AWS passes 60 times as fast as here", "payload    ../../events/executor/cache-clear.json", "command    sh -c ",
 			"task       PROVISIONING", "task       PENDING", "task       RUNNING", `executor   {"job":"cache-clear",`, "",
 		}},
 	} {
@@ -258,108 +258,26 @@ func TestLocal(t *testing.T) {
 	}
 }
 
-// listener calls heard when the text is written.
-type listener struct {
-	text  string
-	heard func()
-}
-
-func (l *listener) Write(b []byte) (int, error) {
-	if strings.Contains(string(b), l.text) {
-		l.heard()
-	}
-	return len(b), nil
-}
-
-// deployed is a local stack with the built functions.
-func deployed(t *testing.T) *world {
-	t.Helper()
-	w := &world{functions: built, template: "../../template.yaml", screen: newScreen(t.Output()), pace: time.Millisecond}
-	w.screen.functions = true
-	if err := w.start(t.Context(), "", localstack.Region, localstack.Account); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = w.Server.Close() })
-	return w
-}
-
-// results waits for n results and returns them in their JSON form.
-func (w *world) results(t *testing.T, n int) []map[string]any {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	messages, err := w.Server.AwaitMessages(ctx, 2*n)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var results []map[string]any
-	for _, m := range messages {
-		if m.TopicARN == w.Topics.JSON {
-			var r map[string]any
-			if err := json.Unmarshal([]byte(m.Body), &r); err != nil {
-				t.Fatal(err)
-			}
-			results = append(results, r)
-		}
-	}
-	return results
-}
-
-// An asynchronous invocation that failed every attempt is reported.
-func TestLaunchGivenUp(t *testing.T) {
-	t.Parallel()
-	for _, tc := range []struct {
-		name   string
-		change func(*localaws.Function)
-		reason string
-	}{
-		{"no room at any attempt", func(*localaws.Function) {}, "ECS could not place the task: RESOURCE:MEMORY (given up after 3 attempts)"},
-		{"a launcher that cannot start", func(f *localaws.Function) { f.Env = map[string]string{} }, "RequestId: "},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			w := deployed(t)
-			f := localaws.Function{
-				Name: "launcher", Bootstrap: w.Bootstrap("launcher"), OnFailure: "collector", Timeout: time.Second,
-				Env: map[string]string{
-					"STARTED_BY_PREFIX": "errand/local/", "TOPIC_ARN": w.Topics.JSON, "CLUSTER": localstack.Cluster, "TASK_DEFINITION": localstack.Definition, "SUBNETS": localstack.Subnet, "TABLE_NAME": localstack.Table,
-				},
-			}
-			tc.change(&f)
-			w.Server.AddFunction(f)
-			w.Server.FailPlacement("RESOURCE:MEMORY", 1000)
-			if err := w.Server.InvokeAsync("launcher", []byte(`{"job": "billing", "runId": "r-1"}`)); err != nil {
-				t.Fatal(err)
-			}
-			r := w.results(t, 1)[0]
-			if r["status"] != "LAUNCH_FAILED" || r["runId"] != "r-1" || !strings.HasPrefix(fmt.Sprint(r["reason"]), tc.reason) {
-				t.Errorf("got %v", r)
-			}
-		})
-	}
-}
-
-// A stop event that EventBridge delivers twice, after the others and before
-// them, changes nothing but the number of messages.
+// A stop event that EventBridge delivers twice is reported once.
 func TestDisturbedEvents(t *testing.T) {
 	t.Parallel()
-	w := deployed(t)
+	w := newWorld(t, 1)
+	dropped := w.hears(`message="not reported"`)
 	w.Server.DisturbEvents(true, 0)
-	if _, err := w.Invoke(t.Context(), "launcher", []byte(`{"job": "twice", "runId": "r-1", "command": ["echo", "one line"]}`)); err != nil {
-		t.Fatal(err)
+	w.launch(t, `{"job": "twice", "runId": "r-1", "command": ["echo", "one line"]}`)
+	results := w.results(t, 1)
+	waitFor(t, dropped)
+	log, _ := results[0]["log"].(map[string]any)
+	if fmt.Sprint(log["lines"]) != "[one line]" {
+		t.Errorf("log %v", log)
 	}
-	for _, r := range w.results(t, 2) {
-		log, _ := r["log"].(map[string]any)
-		if r["status"] != "SUCCEEDED" || r["runId"] != "r-1" || fmt.Sprint(log["lines"]) != "[one line]" {
-			t.Errorf("got %v", r)
-		}
-	}
+	w.toldOnly(t, told{"twice", "r-1", 1, "SUCCEEDED", "container app exited with code 0"})
 }
 
 // Only failures reach a subscriber with a filter policy, over HTTP.
 func TestFilterPolicy(t *testing.T) {
 	t.Parallel()
-	w := deployed(t)
+	w := newWorld(t, 1)
 	bodies := make(chan string, 10)
 	subscriber := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		var body bytes.Buffer
@@ -379,9 +297,7 @@ func TestFilterPolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, command := range []string{"true", "false"} {
-		if _, err := w.Invoke(t.Context(), "launcher", []byte(`{"job": "`+command+`", "command": ["sh", "-c", "echo working; `+command+`"]}`)); err != nil {
-			t.Fatal(err)
-		}
+		w.launch(t, `{"job": "`+command+`", "command": ["sh", "-c", "echo working; `+command+`"]}`)
 	}
 	select {
 	case body := <-bodies:
@@ -402,7 +318,7 @@ func TestFilterPolicy(t *testing.T) {
 // An event starts a job, as in the guide of make local.
 func TestEventStartsAJob(t *testing.T) {
 	t.Parallel()
-	w := deployed(t)
+	w := newWorld(t, 1)
 	entries, err := os.ReadFile("../../events/put-events.json")
 	if err != nil {
 		t.Fatal(err)
