@@ -18,18 +18,20 @@ func TestImports(t *testing.T) {
 	want := map[string][]string{
 		"eventpattern": nil,
 		"localaws": {
-			"localaws/ecs", "localaws/events", "localaws/host", "localaws/lambda", "localaws/logs",
-			"localaws/session", "localaws/sns",
+			"localaws/cloudformation", "localaws/dynamodb", "localaws/ecs", "localaws/events", "localaws/host", "localaws/lambda", "localaws/logs",
+			"localaws/session", "localaws/sns", "localaws/sqs",
 		},
-		"localaws/dynamodb":  nil,
-		"localaws/ecs":       {"awsjson", "localaws/host"},
-		"localaws/events":    {"eventpattern", "localaws/host"},
-		"localaws/host":      {"awsjson"},
-		"localaws/lambda":    {"localaws/host"},
-		"localaws/localtest": {"localaws", "localaws/host"}, // of tests only
-		"localaws/logs":      {"localaws/host"},
-		"localaws/session":   {"localaws/ecs", "localaws/host", "ssmchan"},
-		"localaws/sns":       {"eventpattern", "localaws/host"},
+		"localaws/cloudformation": {"localaws/host"},
+		"localaws/dynamodb":       {"localaws/host"},
+		"localaws/ecs":            {"awsjson", "localaws/host"},
+		"localaws/events":         {"eventpattern", "localaws/host"},
+		"localaws/host":           {"awsjson"},
+		"localaws/lambda":         {"localaws/host"},
+		"localaws/localtest":      {"localaws", "localaws/host"}, // of tests only
+		"localaws/logs":           {"localaws/host"},
+		"localaws/session":        {"localaws/ecs", "localaws/host", "ssmchan"},
+		"localaws/sns":            {"eventpattern", "localaws/host"},
+		"localaws/sqs":            {"localaws/host"},
 	}
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "./...", "../eventpattern").Output()
 	if err != nil {

@@ -2,6 +2,7 @@ package localaws
 
 import (
 	"context"
+	"time"
 
 	"errand/pkg/localaws/events"
 	"errand/pkg/localaws/host"
@@ -79,6 +80,10 @@ func (s *Server) AwaitDeadLetters(ctx context.Context, n int) ([]DeadLetter, err
 	return s.lambda.AwaitDeadLetters(ctx, n)
 }
 
+// AddQueue makes an SQS queue, unless there is one of that name, and returns its
+// URL and ARN, which may be the DeadLetterQueue of functions.
+func (s *Server) AddQueue(name string) (url, arn string, err error) { return s.sqs.Add(name) }
+
 // AddRule adds a rule, or replaces the one of that name. Its function must be
 // known.
 func (s *Server) AddRule(r Rule) error { return s.events.Add(r) }
@@ -119,3 +124,24 @@ func (s *Server) Sessions() []Session { return s.sessions.Sessions() }
 // AddKey makes a KMS key and returns its ARN, which the
 // executeCommandConfiguration of a cluster may have.
 func (s *Server) AddKey() string { return s.sessions.AddKey() }
+
+// AddStack makes a CloudFormation stack with the outputs, or updates the one of
+// that name.
+func (s *Server) AddStack(name string, outputs map[string]string) { s.stacks.Add(name, outputs) }
+
+// ConfirmSubscription confirms the subscription of an e-mail address, as its
+// owner does with the link in SNS's mail.
+func (s *Server) ConfirmSubscription(topicARN, endpoint string) error {
+	return s.sns.Confirm(topicARN, endpoint)
+}
+
+// LagIndexes makes every DynamoDB index show its table as it was n writes ago.
+func (s *Server) LagIndexes(n int) { s.dynamodb.LagIndexes(n) }
+
+// LimitBatches makes BatchGetItem leave all but the first n keys of a request
+// unprocessed; 0 ends that.
+func (s *Server) LimitBatches(n int) { s.dynamodb.LimitBatches(n) }
+
+// ExpireItems deletes the items of all DynamoDB tables whose time to live is
+// over at the time, and says how many. Nothing else deletes them.
+func (s *Server) ExpireItems(now time.Time) int { return s.dynamodb.ExpireItems(now) }

@@ -21,6 +21,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
+	"errand/pkg/localaws/cloudformation"
+	"errand/pkg/localaws/dynamodb"
 	"errand/pkg/localaws/ecs"
 	"errand/pkg/localaws/events"
 	"errand/pkg/localaws/host"
@@ -28,6 +30,7 @@ import (
 	"errand/pkg/localaws/logs"
 	"errand/pkg/localaws/session"
 	"errand/pkg/localaws/sns"
+	"errand/pkg/localaws/sqs"
 )
 
 // Options are what a Server may be told. The zero value serves on a free port.
@@ -59,9 +62,12 @@ type Server struct {
 	ecs      *ecs.Service
 	sessions *session.Service
 	sns      *sns.Service
+	dynamodb *dynamodb.Service
+	sqs      *sqs.Service
+	stacks   *cloudformation.Service
 
 	// How the services are reached: AWS JSON has a target, REST the beginning
-	// of a path, and the query protocol nothing but its form.
+	// of a path, and the query protocol a form, which has the API's version.
 	targets host.Operations
 	paths   map[string]host.Handler
 	forms   host.Handler
@@ -99,18 +105,22 @@ func Start(opts Options) (*Server, error) {
 // wire makes the services, each with what it needs of others.
 func (s *Server) wire(retryPace time.Duration) {
 	s.logs = logs.New(s.host)
-	s.lambda = lambda.New(s.host, s.logs, retryPace)
+	s.sqs = sqs.New(s.host)
+	s.lambda = lambda.New(s.host, s.logs, s.sqs, retryPace)
 	s.events = events.New(s.host, s.lambda)
 	s.ecs = ecs.New(s.host, s.logs, s.events)
 	s.sessions = session.New(s.host, s.ecs)
 	s.sns = sns.New(s.host)
+	s.dynamodb = dynamodb.New(s.host)
+	s.stacks = cloudformation.New(s.host)
 
-	s.targets = host.Merge(s.logs.Operations(), s.events.Operations(), s.ecs.Operations(), s.sessions.Operations())
+	s.targets = host.Merge(s.logs.Operations(), s.events.Operations(), s.ecs.Operations(), s.sessions.Operations(),
+		s.dynamodb.Operations(), s.sqs.Operations())
 	s.paths = map[string]host.Handler{
 		lambda.Path:         s.lambda.Serve,
 		session.ChannelPath: s.sessions.ServeChannel,
 	}
-	s.forms = s.host.Forms(s.sns.Query())
+	s.forms = s.host.Forms(s.sns.Query(), s.stacks.Query())
 }
 
 // loopback refuses an address that other machines could reach: whoever reaches

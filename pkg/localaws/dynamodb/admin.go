@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
+
+	"errand/pkg/localaws/host"
 )
 
 type attributeDefinition struct {
@@ -82,7 +83,7 @@ func (s *Service) createTable(in *createTableInput) (*tableOutput, *Error) {
 	if err := in.check(); err != nil {
 		return nil, err
 	}
-	t := &table{name: *in.TableName, id: newUUID(), created: time.Now(), definitions: in.AttributeDefinitions, kinds: map[string]kind{}, rows: rows{}}
+	t := &table{name: *in.TableName, id: host.NewUUID(), created: s.host.Now(), definitions: in.AttributeDefinitions, kinds: map[string]kind{}, rows: rows{}}
 	for _, d := range in.AttributeDefinitions {
 		t.kinds[d.AttributeName] = d.AttributeType
 	}
@@ -280,9 +281,4 @@ func (s *Service) deleteTable(in *tableNamed) (*tableOutput, *Error) {
 	}
 	delete(s.tables, t.name)
 	return &tableOutput{TableDescription: s.describe(t, "DELETING")}, nil
-}
-
-func newUUID() string {
-	id := newID()
-	return strings.Join([]string{id[:8], id[8:12], id[12:16], id[16:20], id[20:]}, "-")
 }

@@ -1,34 +1,20 @@
 package dynamodb
 
-import (
-	"fmt"
-	"net/http"
-)
+import "errand/pkg/localaws/host"
 
-// Error is an error as DynamoDB words it: an HTTP status, a code, a message and
-// for a failed condition the item that stands in the table.
-type Error struct {
-	Status  int
-	Code    string
-	Message string
-	Members map[string]any
-}
-
-func (e *Error) Error() string { return e.Code + ": " + e.Message }
-
-// Type is the code as awsJson1.0 writes it, with its shape's namespace.
-func (e *Error) Type() string {
-	switch e.Code {
-	case "ValidationException":
-		return "com.amazon.coral.validate#" + e.Code
-	case "UnknownOperationException", "SerializationException":
-		return "com.amazon.coral.service#" + e.Code
-	}
-	return "com.amazonaws.dynamodb.v20120810#" + e.Code
-}
+// Error has the item that stands in the table as a member when a condition
+// failed.
+type Error = host.Error
 
 func failed(code, format string, args ...any) *Error {
-	return &Error{Status: http.StatusBadRequest, Code: code, Message: fmt.Sprintf(format, args...)}
+	namespace := "com.amazonaws.dynamodb.v20120810#"
+	switch code {
+	case "ValidationException":
+		namespace = "com.amazon.coral.validate#"
+	case "SerializationException":
+		namespace = "com.amazon.coral.service#"
+	}
+	return host.BadRequest(code, format, args...).With("__type", namespace+code)
 }
 
 func invalid(format string, args ...any) *Error {

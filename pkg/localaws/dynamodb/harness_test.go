@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,6 +20,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
+
+	"errand/pkg/localaws/host"
 )
 
 // Attribute values in the cases are Go's own and these.
@@ -372,10 +375,25 @@ func newClient(t *testing.T, endpoint string) *sdk.Client {
 // embedded is a client of a Service of its own.
 func embedded(t *testing.T) (*Service, *sdk.Client) {
 	t.Helper()
-	s := New()
-	server := httptest.NewServer(s)
+	s, url := serveHTTP(t)
+	return s, newClient(t, url)
+}
+
+// serveHTTP is for the tests in this package, which the server imports.
+func serveHTTP(t *testing.T) (*Service, string) {
+	t.Helper()
+	h := host.New("eu-west-1", "123456789012", "", nil)
+	s := New(h)
+	operations := s.Operations()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		h.Answer(w, r, operations, r.Header.Get("X-Amz-Target"), body)
+	}))
 	t.Cleanup(server.Close)
-	return s, newClient(t, server.URL)
+	return s, server.URL
 }
 
 // TestContract asks the embedded table, and, if DYNAMODB_ENDPOINT says where, a

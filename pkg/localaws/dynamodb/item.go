@@ -146,7 +146,7 @@ func (s *Service) write(t *table, w *writing, condition *node, key item, next fu
 	if !condition.holds(old) {
 		err := failed("ConditionalCheckFailedException", "The conditional request failed")
 		if old != nil && or(w.ReturnValuesOnConditionCheckFailure, "NONE") == "ALL_OLD" {
-			err.Members = map[string]any{"Item": old}
+			err = err.With("Item", old)
 		}
 		return nil, err
 	}

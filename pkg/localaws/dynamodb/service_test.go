@@ -8,7 +8,6 @@ import (
 	"hash/crc32"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"reflect"
 	"strconv"
 	"strings"
@@ -20,6 +19,8 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
+
+	"errand/pkg/localaws/host"
 )
 
 // TestConcurrentIncrements has each of 100 writers add one to what it has read,
@@ -163,10 +164,8 @@ func TestUnprocessedBySize(t *testing.T) {
 
 // TestRefusals are of what DynamoDB serves and this package does not.
 func TestRefusals(t *testing.T) {
-	s := New()
+	operations := New(host.New("eu-west-1", "123456789012", "", nil)).Operations()
 	for _, row := range []struct{ op, body, want string }{
-		{"Scan", `{}`, "UnknownOperationException: the embedded endpoint does not serve Scan"},
-		{"TransactWriteItems", `{}`, "UnknownOperationException: the embedded endpoint does not serve TransactWriteItems"},
 		{"PutItem", `{"TableName":"t","Item":{},"Expected":{}}`, `ValidationException: the embedded endpoint does not serve the member "Expected"`},
 		{"Query", `{"TableName":"t","KeyConditions":{}}`, `ValidationException: the embedded endpoint does not serve the member "KeyConditions"`},
 		{"CreateTable", `{"TableName":"tab","AttributeDefinitions":[],"KeySchema":[]}`, "ValidationException: the embedded endpoint does not serve tables with another BillingMode than PAY_PER_REQUEST"},
@@ -187,32 +186,31 @@ func TestRefusals(t *testing.T) {
 		{"PutItem", `{"TableName":"t","Item":{},"ReturnValues":"X","ReturnConsumedCapacity":"Y"}`, "ValidationException: 2 validation errors detected: Value 'X' at 'returnValues' failed to satisfy constraint: Member must satisfy enum value set: [ALL_NEW, UPDATED_OLD, ALL_OLD, NONE, UPDATED_NEW]; " +
 			"Value 'Y' at 'returnConsumedCapacity' failed to satisfy constraint: Member must satisfy enum value set: [INDEXES, TOTAL, NONE]"},
 	} {
-		answer, err := s.Handle(t.Context(), row.op, []byte(row.body))
+		answer, err := operations["DynamoDB_20120810."+row.op](t.Context(), []byte(row.body))
 		if answer != nil || err == nil || err.Error() != row.want {
 			t.Errorf("%s %s:\n got %v, %v\nwant %s", row.op, row.body, answer, err, row.want)
 		}
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.Handle(ended, "GetItem", nil); err != context.Canceled { //nolint:errorlint // it is returned as it is
+	if _, err := operations["DynamoDB_20120810.GetItem"](ended, []byte("{}")); err != context.Canceled { //nolint:errorlint // it is returned as it is
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 }
 
 // TestProtocol looks at what the SDK hides: the error's form and the checksum.
 func TestProtocol(t *testing.T) {
-	s := New()
-	server := httptest.NewServer(s)
-	defer server.Close()
-	c := newTable(t, newClient(t, server.URL), ledgerTable(""))
+	_, url := serveHTTP(t)
+	c := newTable(t, newClient(t, url), ledgerTable(""))
 	c.put(runKey)
 	body := fmt.Sprintf(`{"TableName":%q,"Item":{"pk":{"S":"run#a"},"sk":{"S":"a#01"}},"ConditionExpression":"attribute_not_exists(pk)","ReturnValuesOnConditionCheckFailure":"ALL_OLD"}`, c.table)
 	for _, row := range []struct{ op, body, want string }{
 		{"PutItem", body, `{"Item":{"pk":{"S":"run#a"},"sk":{"S":"a#01"}},"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException","message":"The conditional request failed"}`},
 		{"PutItem", "{}", `{"__type":"com.amazon.coral.validate#ValidationException","message":"1 validation error detected: Value null at 'tableName' failed to satisfy constraint: Member must not be null"}`},
-		{"Scan", "{}", `{"__type":"com.amazon.coral.service#UnknownOperationException","message":"the embedded endpoint does not serve Scan"}`},
+		{"Scan", "{}", `{"__type":"UnknownOperationException","message":"the embedded AWS endpoint does not serve DynamoDB_20120810.Scan"}`},
 	} {
-		request, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, strings.NewReader(row.body))
+		request, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(row.body))
+		request.Header.Set("Content-Type", "application/x-amz-json-1.0")
 		request.Header.Set("X-Amz-Target", "DynamoDB_20120810."+row.op)
 		response, err := http.DefaultClient.Do(request)
 		if err != nil {

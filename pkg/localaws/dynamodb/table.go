@@ -215,5 +215,5 @@ func (x *index) check(t *table, i item) *Error {
 }
 
 func (s *Service) arn(parts ...string) string {
-	return "arn:aws:dynamodb:" + s.region + ":" + s.account + ":" + strings.Join(parts, "/")
+	return s.host.ARN("dynamodb", strings.Join(parts, "/"))
 }

@@ -5,6 +5,12 @@ import (
 	"time"
 )
 
+// Now is the time of the services.
+func (h *Host) Now() time.Time { return time.Now() }
+
+// After tells when d of the services' time has passed.
+func (h *Host) After(d time.Duration) <-chan time.Time { return time.After(d) }
+
 // Sleep waits, and reports whether the time has passed before the context
 // ended.
 func Sleep(ctx context.Context, d time.Duration) bool {

@@ -13,6 +13,9 @@ type Error struct {
 	Code    string
 	Message string
 	Members map[string]any
+	// QueryCode is the code from the time when the service spoke the query
+	// protocol, if its clients still want to be told that one.
+	QueryCode string
 }
 
 func (e *Error) Error() string { return e.Code + ": " + e.Message }

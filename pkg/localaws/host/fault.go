@@ -54,7 +54,7 @@ func (f *faults) take(ctx context.Context, operation string) error {
 	if fault.Code == "" {
 		return nil
 	}
-	return &Error{fault.Status, fault.Code, fault.Message, fault.Members}
+	return &Error{Status: fault.Status, Code: fault.Code, Message: fault.Message, Members: fault.Members}
 }
 
 func (f *faults) next(operation string) *Fault {

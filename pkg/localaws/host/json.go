@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"errand/pkg/awsjson"
@@ -68,8 +70,16 @@ func ServeDocument[In, Out any](method func(context.Context, *In) (*Out, error))
 	}
 }
 
-// Answer serves one request of AWS JSON.
+const (
+	json10 = "application/x-amz-json-1.0"
+	json11 = "application/x-amz-json-1.1"
+)
+
+// Answer serves one request of AWS JSON, in the version in which it came.
 func (h *Host) Answer(w http.ResponseWriter, r *http.Request, operations Operations, target string, body []byte) {
+	if r.Header.Get("Content-Type") == json10 {
+		w.Header().Set("Content-Type", json10)
+	}
 	op := operations[target]
 	if op == nil {
 		WriteError(w, UnknownOperation(target))
@@ -85,9 +95,7 @@ func (h *Host) Answer(w http.ResponseWriter, r *http.Request, operations Operati
 		WriteError(w, err)
 		return
 	}
-	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-	w.Header().Set("X-Amzn-Requestid", NewID(16))
-	_, _ = w.Write(answer)
+	write(w, http.StatusOK, answer)
 }
 
 // WriteError answers with an error as AWS JSON and the REST protocols have it.
@@ -95,11 +103,21 @@ func WriteError(w http.ResponseWriter, err error) {
 	e := asError(err)
 	members := map[string]any{"__type": e.Code, "message": e.Message}
 	maps.Copy(members, e.Members)
-	body, _ := json.Marshal(members)
-	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 	w.Header().Set("X-Amzn-Errortype", e.Code)
+	if e.QueryCode != "" {
+		w.Header().Set("X-Amzn-Query-Error", e.QueryCode+";Sender")
+	}
+	write(w, e.Status, EncodeJSON(members))
+}
+
+// write has the checksum that DynamoDB's clients check, and no other's.
+func write(w http.ResponseWriter, status int, body []byte) {
+	if w.Header().Get("Content-Type") == "" {
+		w.Header().Set("Content-Type", json11)
+	}
+	w.Header().Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(body)), 10))
 	w.Header().Set("X-Amzn-Requestid", NewID(16))
-	w.WriteHeader(e.Status)
+	w.WriteHeader(status)
 	_, _ = w.Write(body)
 }
 

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,6 +31,9 @@ type Function struct {
 	// OnFailure names the function that is told of an event that this one
 	// could not handle.
 	OnFailure string
+	// DeadLetterQueue is the ARN of the queue that gets an event that this
+	// function could not handle, beside the function of OnFailure.
+	DeadLetterQueue string
 	// Serial makes asynchronous events wait for one another, as a reserved
 	// concurrency of 1 does. Without it they are taken in the order in which
 	// they were sent, but a program that is slow does not hold up the next.
@@ -114,6 +119,9 @@ func (f *function) enqueue(id string, payload []byte, onFailure string) {
 // giveUp sends the record of a failed event to the failure function. What that
 // function cannot handle either is a dead letter, as is what has none.
 func (f *function) giveUp(id string, payload []byte, out outcome, attempts int, onFailure string) {
+	if f.DeadLetterQueue != "" {
+		f.bury(id, payload, out)
+	}
 	next, err := f.service.find(onFailure)
 	if onFailure == "" || err != nil {
 		f.service.deadLetters.Add(DeadLetter{f.Name, id, payload, out.payload})
@@ -145,6 +153,31 @@ func (f *function) giveUp(id string, payload []byte, out outcome, attempts int, 
 		jsonOrText(out.payload),
 	})
 	next.enqueue(host.NewUUID(), notice, "")
+}
+
+// bury sends an event to the dead-letter queue, as it came, with what is known of
+// its end in attributes. Where Lambda would only count that it cannot, it says
+// so in the function's log.
+// https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+func (f *function) bury(id string, payload []byte, out outcome) {
+	attributes := map[string]host.Attribute{
+		"RequestID": {Type: "String", Value: id},
+		"ErrorCode": {Type: "Number", Value: strconv.Itoa(http.StatusOK)}, // of the invocation, which the function failed
+	}
+	var answer struct {
+		Message string `json:"errorMessage"`
+	}
+	if json.Unmarshal(out.payload, &answer) == nil && answer.Message != "" {
+		const most = 1 << 10
+		message := answer.Message
+		if len(message) > most {
+			message = strings.ToValidUTF8(message[:most], "")
+		}
+		attributes["ErrorMessage"] = host.Attribute{Type: "String", Value: message}
+	}
+	if err := f.service.queues.Send(f.DeadLetterQueue, string(payload), attributes); err != nil {
+		f.host.Watch(host.FunctionLog, f.Name, "RequestId: "+id+" not sent to the dead-letter queue "+f.DeadLetterQueue+": "+err.Error())
+	}
 }
 
 // run takes the event through an idle instance, or through a new one.

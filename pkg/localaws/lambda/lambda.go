@@ -18,10 +18,16 @@ type Log interface {
 	Write(group, stream, line string)
 }
 
+// Queues takes the events that functions have given up.
+type Queues interface {
+	Send(queueARN, body string, attributes map[string]host.Attribute) error
+}
+
 // Service is Lambda.
 type Service struct {
 	host        *host.Host
 	log         Log
+	queues      Queues
 	retryPace   time.Duration
 	deadLetters host.Record[DeadLetter]
 
@@ -31,8 +37,8 @@ type Service struct {
 
 // New makes the service, without functions. retryPace is the unit of the waits
 // between the attempts of an asynchronous invocation.
-func New(h *host.Host, log Log, retryPace time.Duration) *Service {
-	return &Service{host: h, log: log, retryPace: retryPace, functions: map[string]*function{}}
+func New(h *host.Host, log Log, queues Queues, retryPace time.Duration) *Service {
+	return &Service{host: h, log: log, queues: queues, retryPace: retryPace, functions: map[string]*function{}}
 }
 
 // DeadLetter is an event that a function could not handle and that has no

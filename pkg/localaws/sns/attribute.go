@@ -43,7 +43,7 @@ func messageAttributes(form url.Values) (attributes map[string]Attribute, size i
 		if value == "" {
 			return nil, 0, invalidValue("The message attribute '%s' must contain non-empty message attribute value for message attribute type '%s'.", name, kind)
 		}
-		if _, ok := attributeNumber(Attribute{kind, value}); !ok && strings.HasPrefix(kind, "Number") {
+		if _, ok := attributeNumber(Attribute{Type: kind, Value: value}); !ok && strings.HasPrefix(kind, "Number") {
 			return nil, 0, invalidValue("Could not cast message attribute '%s' value to number.", name)
 		}
 		length := len(value)
@@ -57,7 +57,7 @@ func messageAttributes(form url.Values) (attributes map[string]Attribute, size i
 		if attributes == nil {
 			attributes = map[string]Attribute{}
 		}
-		attributes[name] = Attribute{kind, value}
+		attributes[name] = Attribute{Type: kind, Value: value}
 		size += len(name) + len(kind) + length
 	}
 }

@@ -56,6 +56,9 @@ func (n *Service) publish(form url.Values) (any, error) {
 	id := host.NewUUID()
 	var due []*delivery
 	for _, s := range t.subscriptions {
+		if s.mail() {
+			continue // there is no mail on this machine
+		}
 		body, ok := byProtocol[s.protocol]
 		if !ok {
 			if body, ok = byProtocol["default"]; !ok {

@@ -40,6 +40,7 @@ func (n *Service) Query() host.Query {
 		"Subscribe":                 n.subscribe,
 		"Unsubscribe":               n.unsubscribe,
 		"ListSubscriptionsByTopic":  n.listSubscriptions,
+		"GetSubscriptionAttributes": n.getSubscriptionAttributes,
 		"SetSubscriptionAttributes": n.setSubscriptionAttribute,
 		"Publish":                   n.publish,
 	}}
@@ -59,8 +60,8 @@ type Message struct {
 	Attributes              map[string]Attribute
 }
 
-// Attribute is a message attribute. The value of a Binary one is in base64.
-type Attribute struct{ Type, Value string }
+// Attribute is a message attribute.
+type Attribute = host.Attribute
 
 const (
 	maxMessage = 262_144

@@ -119,7 +119,7 @@ func TestPublishIsRecorded(t *testing.T) {
 			t.Fatalf("got %+v, %v", out, err)
 		}
 	}
-	want := localaws.Message{TopicARN: arn, Subject: "FAILED report: exit code 3", Body: "one & <two>", Attributes: map[string]localaws.Attribute{"job": {"String", "report"}}}
+	want := localaws.Message{TopicARN: arn, Subject: "FAILED report: exit code 3", Body: "one & <two>", Attributes: map[string]localaws.Attribute{"job": {Type: "String", Value: "report"}}}
 	if got := <-waiting; len(got) != 2 || !reflect.DeepEqual(got[0], want) {
 		t.Errorf("got %+v, want the first to be %+v", got, want)
 	}
@@ -403,7 +403,9 @@ func TestSubscribeRefuses(t *testing.T) {
 		code, message string
 	}{
 		{name: "an unknown topic", in: sns.SubscribeInput{TopicArn: aws.String(arn + "-2")}, code: "NotFound", message: "Topic does not exist"},
-		{name: "another protocol", in: sns.SubscribeInput{Protocol: aws.String("sqs"), Endpoint: aws.String("arn:aws:sqs:eu-west-1:123456789012:q")}, code: "InvalidParameter", message: "by http and https only"},
+		{name: "another protocol", in: sns.SubscribeInput{Protocol: aws.String("sqs"), Endpoint: aws.String("arn:aws:sqs:eu-west-1:123456789012:q")}, code: "InvalidParameter", message: "by http and https only, and knows email, not \"sqs\""},
+		{name: "no e-mail address", in: sns.SubscribeInput{Protocol: aws.String("email"), Endpoint: aws.String("ops")}, code: "InvalidParameter", message: "Email address"},
+		{name: "raw e-mails", in: sns.SubscribeInput{Protocol: aws.String("email"), Endpoint: aws.String("ops@example.com"), Attributes: map[string]string{"RawMessageDelivery": "true"}}, code: "InvalidParameter", message: "Delivery protocol [email] does not support raw message delivery."},
 		{name: "another machine", in: sns.SubscribeInput{Endpoint: aws.String("http://192.0.2.1/")}, code: "InvalidParameter", message: "loopback addresses only"},
 		{name: "an endpoint of another protocol", in: sns.SubscribeInput{Endpoint: aws.String("https://localhost/")}, code: "InvalidParameter", message: "Endpoint must match the specified protocol"},
 		{name: "a nested policy for attributes", in: sns.SubscribeInput{Attributes: map[string]string{"FilterPolicy": `{"a":{"b":["x"]}}`}}, code: "InvalidParameter", message: "does not support nested filter policy"},
