@@ -50,13 +50,17 @@ var rooms = []room{
 	{"pkg/watch", work},
 	{"pkg/collect", work},
 	{"pkg/execute", work},
+
+	// What people do.
+	{"pkg/operate", work},
+
 	{"functions/internal/*", everything},
 	{"functions/*", everything},
 
 	// AWS on one machine. Nothing that is deployed may import it.
 	{"pkg/localaws", stack},
 	{"pkg/localaws/*", stack},
-	{"cmd/*", append([]string{"pkg/localaws", "pkg/localaws/*"}, everything...)},
+	{"cmd/*", append([]string{"pkg/localaws", "pkg/localaws/*", "pkg/operate"}, everything...)},
 	{"test/start/bare", everything},
 	{"test/start/clients", everything},
 	{"test/start/clients/*", append([]string{"test/start/clients"}, everything...)},
@@ -174,6 +178,7 @@ func TestMisplaced(t *testing.T) {
 		{"pkg/execute", "pkg/localaws/ecs", "pkg/execute must not import pkg/localaws/ecs"},
 		{"functions/launcher", "pkg/localaws", "functions/launcher must not import pkg/localaws"},
 		{"functions/launcher", "functions/internal/function", ""},
+		{"functions/launcher", "pkg/operate", "functions/launcher must not import pkg/operate"},
 		{"functions/launcher", "functions/collector", "functions/launcher must not import functions/collector"},
 		{"pkg/launch", "pkg/execute", "pkg/launch must not import pkg/execute"},
 		{"pkg/report", "pkg/ledger", ""},
