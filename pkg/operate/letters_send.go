@@ -157,13 +157,13 @@ func (s *Stack) resend(ctx context.Context, l *HandledLetter, force bool) error 
 // people were told that this one will not be launched.
 func (s *Stack) requestOf(ctx context.Context, l *HandledLetter) (request, error) {
 	raw := l.payload
-	if l.RunID == "" {
-		// A run of nobody's yet: each delivery of it would be another one.
-		return newRequest(raw, nil, s.Now())
-	}
 	method := run.MethodRunTask
 	if l.For == executor {
 		method = run.MethodExec
+	}
+	if l.RunID == "" {
+		// A run of nobody's yet: each delivery of it would be another one.
+		return newRequest(raw, method, nil, s.Now())
 	}
 	f, err := s.attempts(ctx, l.Job, l.RunID)
 	if err != nil {

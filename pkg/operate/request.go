@@ -41,7 +41,7 @@ func ReadPayload(file string) ([]byte, error) {
 // newRequest makes a person's request of a payload. The Scheduler's attributes are
 // filled in. A payload that does not say which run it is gets a run id, so that it
 // is a run of its own, however often it is sent.
-func newRequest(raw []byte, words []string, now time.Time) (request, error) {
+func newRequest(raw []byte, method string, words []string, now time.Time) (request, error) {
 	raw = bytes.TrimPrefix(raw, []byte("\xEF\xBB\xBF"))
 	due := bytes.Contains(raw, []byte(dueAttribute))
 	raw = []byte(strings.NewReplacer(
@@ -51,7 +51,7 @@ func newRequest(raw []byte, words []string, now time.Time) (request, error) {
 		"<aws.scheduler.schedule-arn>", "errand start",
 	).Replace(string(raw)))
 	var problems []string
-	for _, problem := range check(raw) {
+	for _, problem := range check(raw, method) {
 		if words == nil || !strings.HasPrefix(problem, "command") {
 			problems = append(problems, problem)
 		}
@@ -66,7 +66,7 @@ func newRequest(raw []byte, words []string, now time.Time) (request, error) {
 	if words != nil {
 		fields["command"], _ = json.Marshal(words) // strings cannot fail
 	}
-	r := request{method: methodOf(raw)}
+	r := request{method: method}
 	if fields["runId"] == nil && (fields["scheduledTime"] == nil || due) {
 		var job string
 		_ = json.Unmarshal(fields["job"], &job) // as was checked
@@ -75,7 +75,7 @@ func newRequest(raw []byte, words []string, now time.Time) (request, error) {
 	if r.payload, err = json.Marshal(fields); err != nil {
 		return request{}, err
 	}
-	if problems := check(r.payload); problems != nil {
+	if problems := check(r.payload, method); problems != nil {
 		return request{}, refused(problems)
 	}
 	who := runOf(r.payload, "")
@@ -127,8 +127,8 @@ func methodOf(raw []byte) string {
 }
 
 // check is what is wrong with a payload.
-func check(raw []byte) (problems []string) {
-	_, err := decode(raw, methodOf(raw))
+func check(raw []byte, method string) (problems []string) {
+	_, err := decode(raw, method)
 	if invalid, ok := errors.AsType[payload.Invalid](err); ok {
 		return invalid
 	}

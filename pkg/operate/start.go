@@ -12,7 +12,7 @@ import (
 
 // Start starts a run by a payload. words, if not nil, take the place of its command.
 func (s *Stack) Start(ctx context.Context, raw []byte, words []string) (Answer, error) {
-	r, err := newRequest(raw, words, s.Now())
+	r, err := newRequest(raw, methodOf(raw), words, s.Now())
 	if err != nil {
 		return Answer{}, err
 	}
