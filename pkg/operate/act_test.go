@@ -73,11 +73,15 @@ func TestStart(t *testing.T) {
 			map[string]any{"job": "bill", "runId": id},
 		},
 		{
-			"another command", `{"job": "bill", "command": "wrong"}`, []string{"./bill", "--", "x"}, "errand-launcher",
+			"another command", `{"job": "bill", "command": "wrong"}`,
+			[]string{"./bill", "--", "x"},
+			"errand-launcher",
 			map[string]any{"job": "bill", "command": []any{"./bill", "--", "x"}, "runId": id},
 		},
 		{
-			"a command in a live task", `{"job": "clear", "method": "exec", "service": "web", "runId": "r-1"}`, []string{"clear"}, "errand-executor",
+			"a command in a live task", `{"job": "clear", "method": "exec", "service": "web", "runId": "r-1"}`,
+			[]string{"clear"},
+			"errand-executor",
 			map[string]any{"job": "clear", "method": "exec", "service": "web", "command": []any{"clear"}, "runId": "r-1"},
 		},
 	} {
@@ -237,11 +241,11 @@ func TestStop(t *testing.T) {
 	golden(t, "stop-running", operate.Stopped{Job: "import", RunID: "r-1", Attempt: 1, Status: operate.Stopping, By: "ada", Reason: "wrong day", TaskARN: taskARN("1")})
 	s.claim(t, run.Run{Job: "cache-clear", ID: "e-2", Attempt: 1, Method: run.MethodExec}, `{}`, "")
 	for name, want := range map[string]string{
-		"r-2":                            "run import/r-2 is given up already, and its end is being told",
-		"billing-daily-20261119T020000Z": "run billing-daily/billing-daily-20261119T020000Z has ended already, at 2026-11-19 02:08:42 UTC: FAILED",
-		"cache-clear/e-2":                "run cache-clear/e-2 is a command in a live task, which only its own timeout ends, at 2026-11-22 10:02:05 UTC at the latest",
+		"r-2":                                  "run import/r-2 is given up already, and its end is being told",
+		"billing-daily-20261119T020000Z":       "run billing-daily/billing-daily-20261119T020000Z has ended already, at 2026-11-19 02:08:42 UTC: FAILED",
+		"cache-clear/e-2":                      "run cache-clear/e-2 is a command in a live task, which only its own timeout ends, at 2026-11-22 10:02:05 UTC at the latest",
 		"0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9": "run a-job-whose-name-is-as-long-as-the-name-of-a-job-can-be-not-more/0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9 is being started at this moment, so that it has no task yet: try again in a minute",
-		"import/r-1": "stop task 1f000000000000000000000000000000 of run import/r-1: InvalidParameterException: The referenced task was not found",
+		"import/r-1":                           "stop task 1f000000000000000000000000000000 of run import/r-1: InvalidParameterException: The referenced task was not found",
 	} {
 		_, err := s.Stop(t.Context(), name, "")
 		fails(t, err, want)

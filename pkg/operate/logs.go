@@ -65,7 +65,7 @@ func (s *Stack) Logs(ctx context.Context, runText string, follow bool, line func
 	if err != nil {
 		return l, err
 	}
-	l.Attempt, l.Group, l.Stream, l.Region, l.URL = a.Key.Attempt, log.Group, log.Stream, log.Region, log.URL
+	l.Attempt, l.Group, l.Stream, l.Region, l.URL = a.Attempt, log.Group, log.Stream, log.Region, log.URL
 	return l, s.stream(ctx, log, a, follow && !f.ended(), line)
 }
 
@@ -93,7 +93,7 @@ func (s *Stack) stream(ctx context.Context, log result.Log, a ledger.Attempt, fo
 	for {
 		out, err := s.page(ctx, log, in)
 		switch {
-		case err != nil && !(follow && missing(err)):
+		case err != nil && (!follow || !missing(err)):
 			return err
 		case err == nil:
 			for _, text := range linesOf(out.Events) {

@@ -36,9 +36,9 @@ func (a Answer) Text(s Style) string {
 	if a.Again {
 		again = " before"
 	}
-	out.WriteString(s.paint(s.color(a.Status), a.Status+again) + "  " + place(a.Job, a.RunID) + "\n")
+	out.add(s.paint(s.color(a.Status), a.Status+again) + "  " + place(a.Job, a.RunID) + "\n")
 	if a.Reason != "" {
-		out.WriteString(wrap(a.Reason, "", s.Width))
+		out.add(wrap(a.Reason, "", s.Width))
 	}
 	if !a.NextTryAt.IsZero() {
 		out.row("Next try", second(a.NextTryAt))

@@ -84,11 +84,11 @@ func (r Run) ExitCode() int {
 // Text is the run for people.
 func (r Run) Text(s Style) string {
 	out := rows{style: s}
-	out.WriteString(s.paint(s.color(r.Status), r.Status) + "  " + place(r.Job, r.RunID) + "\n")
+	out.add(s.paint(s.color(r.Status), r.Status) + "  " + place(r.Job, r.RunID) + "\n")
 	if r.Reason != "" {
-		out.WriteString(wrap(r.Reason, "", s.Width))
+		out.add(wrap(r.Reason, "", s.Width))
 	}
-	out.WriteString("\n")
+	out.add("\n")
 	if len(r.Command) > 0 {
 		out.row("Command", result.ShellJoin(r.Command))
 	}
@@ -120,7 +120,7 @@ func (r Run) Text(s Style) string {
 			if list.what == "Refused" {
 				heading = "\nAnother payload came under this identity: " + a.Status + "\n"
 			}
-			out.WriteString(heading)
+			out.add(heading)
 			out.row("Reason", a.Reason)
 			a.text(&out)
 		}
@@ -162,9 +162,9 @@ func (r Run) logText(out *rows) {
 	out.row("Log", r.Log.URL)
 	switch {
 	case r.Log.Status == result.LogEmpty:
-		out.WriteString("\nThe log is empty.\n")
+		out.add("\nThe log is empty.\n")
 	case r.Log.Status != result.LogOK:
-		out.WriteString("\n" + wrap("There is no log to show: "+strings.TrimSuffix(r.Log.Note, ".")+".", "", out.style.Width))
+		out.add("\n" + wrap("There is no log to show: "+strings.TrimSuffix(r.Log.Note, ".")+".", "", out.style.Width))
 	default:
 		heading := fmt.Sprintf("the log, %d lines", len(r.Log.Lines))
 		if r.Log.Truncated != nil && *r.Log.Truncated {
@@ -172,9 +172,9 @@ func (r Run) logText(out *rows) {
 		} else if len(r.Log.Lines) == 1 {
 			heading = "the log, 1 line"
 		}
-		out.WriteString("\n" + out.style.paint(dim, "----- "+heading+" -----") + "\n")
+		out.add("\n" + out.style.paint(dim, "----- "+heading+" -----") + "\n")
 		for _, line := range r.Log.Lines {
-			out.WriteString(line + "\n")
+			out.add(line + "\n")
 		}
 	}
 }

@@ -50,7 +50,7 @@ type Attempt struct {
 // attempt says how an attempt is, by the ledger and by its task, if ECS shows it.
 func (s *Stack) attempt(a ledger.Attempt, tasks map[string]types.Task) Attempt {
 	shown := Attempt{
-		Attempt: a.Key.Attempt, BeganAt: a.FirstClaim, StopFor: a.StopFor, StopBy: a.StopBy,
+		Attempt: a.Attempt, BeganAt: a.FirstClaim, StopFor: a.StopFor, StopBy: a.StopBy,
 		TaskARN: a.Task, TaskURL: taskURL(a.Task), ReportedAt: a.Reported,
 	}
 	if v := a.Verdict; v != nil {

@@ -86,7 +86,7 @@ func (s *Stack) cannotStop(a ledger.Attempt) error {
 
 // stopped stops the attempt's task, if it has one.
 func (s *Stack) stopped(ctx context.Context, a ledger.Attempt, reason, why string) (Stopped, error) {
-	st := Stopped{Job: a.Job, RunID: a.RunID, Attempt: a.Key.Attempt, Status: Ending, By: s.By, Reason: reason, TaskARN: a.Task}
+	st := Stopped{Job: a.Job, RunID: a.RunID, Attempt: a.Attempt, Status: Ending, By: s.By, Reason: reason, TaskARN: a.Task}
 	if a.Task == "" {
 		return st, nil
 	}

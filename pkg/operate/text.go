@@ -212,9 +212,14 @@ func brief(d time.Duration) string {
 
 // rows writes "Name      value" lines.
 type rows struct {
-	strings.Builder
+	text  strings.Builder
 	style Style
 }
+
+func (r *rows) String() string { return r.text.String() }
+
+// add writes a text as it is.
+func (r *rows) add(text string) { r.text.WriteString(text) }
 
 const label = 12
 
@@ -224,5 +229,5 @@ func (r *rows) row(name, value string) {
 		return
 	}
 	text := wrap(value, strings.Repeat(" ", label), r.style.Width)
-	r.WriteString(r.style.paint(dim, name) + strings.Repeat(" ", label-length(name)) + text[label:])
+	r.add(r.style.paint(dim, name) + strings.Repeat(" ", label-length(name)) + text[label:])
 }
