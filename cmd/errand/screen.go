@@ -34,11 +34,18 @@ type screen struct {
 
 func newScreen(out io.Writer) *screen {
 	s := &screen{out: out, running: map[string]bool{}, early: map[string][]string{}}
-	if file, ok := out.(*os.File); ok && os.Getenv("NO_COLOR") == "" {
-		info, err := file.Stat()
-		s.color = err == nil && info.Mode()&os.ModeCharDevice != 0
-	}
+	s.color = terminal(out) && os.Getenv("NO_COLOR") == ""
 	return s
+}
+
+// terminal says whether somebody may be looking.
+func terminal(out io.Writer) bool {
+	file, ok := out.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 const (

@@ -52,6 +52,10 @@ var rooms = []room{
 	{"pkg/watch", work},
 	{"pkg/collect", work},
 	{"pkg/execute", work},
+
+	// What people do.
+	{"pkg/operate", work},
+
 	{"functions/internal/*", everything},
 	{"functions/*", everything},
 
@@ -60,7 +64,7 @@ var rooms = []room{
 	{"pkg/localaws/*", stack},
 	{"pkg/ledger/ledgertest", append([]string{"pkg/ledger"}, stack...)},
 	{"pkg/localstack", append([]string{"pkg/localaws", "pkg/payload", "pkg/run", "pkg/ledger"}, stack...)},
-	{"cmd/*", append([]string{"pkg/localaws", "pkg/localaws/*", "pkg/localstack"}, everything...)},
+	{"cmd/*", append([]string{"pkg/localaws", "pkg/localaws/*", "pkg/localstack", "pkg/operate"}, everything...)},
 	{"test/start/bare", everything},
 	{"test/start/clients", everything},
 	{"test/start/clients/*", append([]string{"test/start/clients"}, everything...)},
@@ -178,6 +182,7 @@ func TestMisplaced(t *testing.T) {
 		{"pkg/execute", "pkg/localaws/ecs", "pkg/execute must not import pkg/localaws/ecs"},
 		{"functions/launcher", "pkg/localaws", "functions/launcher must not import pkg/localaws"},
 		{"functions/launcher", "functions/internal/function", ""},
+		{"functions/launcher", "pkg/operate", "functions/launcher must not import pkg/operate"},
 		{"functions/launcher", "functions/collector", "functions/launcher must not import functions/collector"},
 		{"pkg/launch", "pkg/execute", "pkg/launch must not import pkg/execute"},
 		{"pkg/report", "pkg/ledger", ""},
