@@ -3,7 +3,7 @@
     python3 .ci/moto.py [FOLDER]    the folder of the built functions, default build
 
 It serves each program the Lambda Runtime API, and Lambda's own to the watchdog, since
-moto's would run the functions in Docker. Needs boto3 and moto[server], with DynamoDB.
+moto's would run the functions in Docker. Needs what .ci/requirements.txt names.
 """
 
 import base64
@@ -26,8 +26,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import boto3
-import yaml
 from botocore.config import Config
+from samtranslator.yaml_helper import yaml_parse
 
 # moto's RunTask answers a container's cpu and memory as numbers. ECS's are strings
 # (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Container.html), and
@@ -168,12 +168,7 @@ def serve_lambda(functions: dict[str, Function], invoked: list[tuple[str, dict]]
 
 def ledger_table() -> dict:
     """The request that makes the ledger's table as template.yaml describes it."""
-
-    class Template(yaml.SafeLoader):
-        pass
-
-    Template.add_multi_constructor("!", lambda *_: None)  # !Ref and its like, of which the table's shape has none
-    table = yaml.load(TEMPLATE.read_text(encoding="utf-8"), Template)["Resources"]["LedgerTable"]["Properties"]
+    table = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))["Resources"]["LedgerTable"]["Properties"]
     names = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
     return {"TableName": TABLE, **{name: table[name] for name in names}}
 
@@ -303,7 +298,9 @@ def main(build: Path, stack: ExitStack) -> None:
     check("nothing is published before STOPPED", not failed and published() == ({}, {}, {}))
     collector.invoke(stop_event(task, 3))
     calls = recorded(url)
-    print("note   ", sum(calls.values()), "calls of AWS for the run:", *(f"{count} {name}" for name, count in sorted(calls.items())))
+    print("note    AWS was called", sum(calls.values()), "times for the run:", *(f"{count} {name}" for name, count in sorted(calls.items())))
+    asked = Counter({name: count for name, count in calls.items() if name not in ("DescribeTaskDefinition", "GetLogEvents")})
+    check("a task, two messages, and six writes to the ledger, which is not read", asked == {"RunTask": 1, "Publish": 2, "UpdateItem": 6}, asked)
     result, attributes, text = published()
     check("SQS has the JSON form", {
         "schema": "errand/result/v1", "job": "billing-daily", "runId": run, "attempt": 1, "method": "run-task",
