@@ -233,9 +233,52 @@ try 'purge-queue' '^$' "${sqs[@]}" purge-queue --queue-url "$queue"
 refuse 'a queue that is not there is NonExistentQueue' 'NonExistentQueue' "${sqs[@]}" get-queue-url --queue-name none
 
 echo '- CloudFormation'
-try 'describe-stacks' '"Stacks": ' aws cloudformation describe-stacks
+output() { # name: prints an output of the local stack
+  aws cloudformation describe-stacks --stack-name local --query "Stacks[0].Outputs[?OutputKey=='$1'].OutputValue" --output text
+}
+export -f output
+try 'describe-stacks' '^local.CREATE_COMPLETE$' aws cloudformation describe-stacks --query 'Stacks[].[StackName, StackStatus]' --output text
+try 'an output of the stack' "^$topic$" bash -c 'output ResultTopicArn'
+table=$(output TableName)
 refuse 'a stack that is not there is a ValidationError' 'ValidationError.*Stack with id none does not exist' aws cloudformation describe-stacks --stack-name none
 
+echo '- The ledger'
+ledger=(aws dynamodb query --table-name "$table" --output text)
+try 'describe-table' '^ACTIVE.pk.sk.*open' aws dynamodb describe-table --table-name "$table" --output text \
+  --query 'Table.[TableStatus, KeySchema[0].AttributeName, KeySchema[1].AttributeName, join(`,`, sort(GlobalSecondaryIndexes[].IndexName))]'
+run='{":run": {"S": "run#billing-daily#billing-daily-20261120T020000Z"}}'
+await 'a run that has ended is reported' '^LAUNCHED.FAILED.3.results.text.None.None$' "${ledger[@]}" --key-condition-expression 'pk = :run' \
+  --expression-attribute-values "$run" \
+  --query 'Items[?sk.S==`a#01`].[state.S, verdict.M.status.S, verdict.M.exitCode.N, told.SS[0], told.SS[1], open.S, due.N]'
+try 'attributes by name, the payload not among them' '^(5|[1-9][0-9]*).*' "${ledger[@]}" --key-condition-expression 'pk = :run' --select SPECIFIC_ATTRIBUTES \
+  --expression-attribute-values "$run" --projection-expression 'pk, sk, told' --query 'Items[0].[length(keys(@)), payload]'
+try 'the runs of a job' '^run#billing-daily#billing-daily-20261120T020000Z.FAILED$' "${ledger[@]}" --index-name history \
+  --key-condition-expression 'job = :job' --expression-attribute-values '{":job": {"S": "billing-daily"}}' --no-scan-index-forward \
+  --query 'Items[].[pk.S, verdict.M.status.S]'
+echo '{"job": "long", "runId": "r1", "command": ["sleep", "600"]}' >"$work/long.json"
+try 'a run that goes on' '"status":"STARTED"' bash -c 'invoke "$0"' "$work/long.json"
+try 'delivered again, it is the same' '"status":"STARTED".*"again":true' bash -c 'invoke "$0"' "$work/long.json"
+key='{"pk": {"S": "run#long#r1"}, "sk": {"S": "a#01"}}'
+try 'is open' '^[0-9]$' aws dynamodb get-item --table-name "$table" --key "$key" --query Item.open.S --output text
+shard=$out
+try 'and found by that' 'run#long#r1.a#01' "${ledger[@]}" --index-name open --key-condition-expression '#open = :shard' \
+  --expression-attribute-names '{"#open": "open"}' --expression-attribute-values "{\":shard\": {\"S\": \"$shard\"}}" --query 'Items[].[pk.S, sk.S]'
+# In place of waiting for the first look, after five minutes.
+try 'it is due' '^$' aws dynamodb update-item --table-name "$table" --key "$key" --update-expression 'SET #due = :past' \
+  --condition-expression 'attribute_exists(#open)' --expression-attribute-names '{"#due": "due", "#open": "open"}' --expression-attribute-values '{":past": {"N": "1"}}'
+echo '{}' >"$work/tick.json"
+try 'the watchdog, by hand' '^null.*"StatusCode": 200' bash -c 'invoke --function-name watchdog "$0"' "$work/tick.json"
+try 'it looks at it again later' '^LAUNCHED.[0-9]{10}(\.[0-9]+)?$' aws dynamodb get-item --table-name "$table" --key "$key" --query 'Item.[state.S, due.N]' --output text
+
+echo '- Dead letters'
+for name in Schedule Rule Launcher; do
+  try "$name" '^0$' "${sqs[@]}" get-queue-attributes --queue-url "$(output "${name}DeadLettersUrl")" --attribute-names ApproximateNumberOfMessages \
+    --query Attributes.ApproximateNumberOfMessages --output text
+done
+echo '{"errand": "launch", "job": "long", "runId": "r1", "attempt": 1}' >"$work/letter.json"
+try 'an event that the collector fails at' '202' aws lambda invoke --function-name collector --invocation-type Event --payload "fileb://$work/letter.json" "$work/answer"
+await 'becomes a dead letter' '"errand": "launch".*the collector was woken for' "${sqs[@]}" receive-message --queue-url "$(output CollectorDeadLettersUrl)" \
+  --message-attribute-names All --visibility-timeout 0 --query 'Messages[0].[Body, MessageAttributes.ErrorMessage.StringValue]' --output text
 echo '- DynamoDB'
 try 'create-table' '^(ACTIVE|CREATING)$' aws dynamodb create-table --table-name more --billing-mode PAY_PER_REQUEST \
   --attribute-definitions AttributeName=pk,AttributeType=S AttributeName=sk,AttributeType=N \

@@ -2,26 +2,32 @@
 
     python3 .ci/moto.py [FOLDER]    the folder of the built functions, default build
 
-It serves each program the Lambda Runtime API. Needs boto3 and moto[server].
+It serves each program the Lambda Runtime API, and Lambda's own to the watchdog, since
+moto's would run the functions in Docker. Needs what .ci/requirements.txt names.
 """
 
+import base64
 import json
 import os
 import queue
+import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
 import uuid
+from collections import Counter
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import boto3
 from botocore.config import Config
+from samtranslator.yaml_helper import yaml_parse
 
 # moto's RunTask answers a container's cpu and memory as numbers. ECS's are strings
 # (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Container.html), and
@@ -37,7 +43,9 @@ Container.__init__ = corrected
 main()
 """
 REGION, PREFIX, FAMILY, GROUP = "eu-west-1", "errand/moto/", "sample", "/ecs/sample"
-EVENTS = Path(__file__).resolve().parent.parent / "events"
+TABLE = "ledger"
+ROOT = Path(__file__).resolve().parent.parent
+EVENTS, TEMPLATE = ROOT / "events", ROOT / "template.yaml"
 WAIT = 60  # seconds that anything may take
 null, results = subprocess.DEVNULL, []
 
@@ -61,7 +69,9 @@ def start(stack: ExitStack, command: list[str], env: dict[str, str] | None = Non
 def start_moto(stack: ExitStack) -> str:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    program = start(stack, [sys.executable, "-c", MOTO, "-H", "127.0.0.1", "-p", str(port)])
+    record = stack.enter_context(tempfile.TemporaryDirectory())
+    program = start(stack, [sys.executable, "-c", MOTO, "-H", "127.0.0.1", "-p", str(port)], {
+        **os.environ, "MOTO_RECORDER_FILEPATH": record + "/calls"})
     url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + WAIT
     while program.poll() is None and time.monotonic() < deadline:
         try:
@@ -70,6 +80,27 @@ def start_moto(stack: ExitStack) -> str:
         except OSError:
             time.sleep(0.1)
     raise RuntimeError("moto does not start; is moto[server] installed?")
+
+
+def moto(url: str, path: str, body: dict | None = None) -> bytes:
+    """Asks moto about itself."""
+    data = json.dumps(body or {}).encode()
+    request = urllib.request.Request(f"{url}/moto-api/{path}", data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=WAIT) as answer:
+        return answer.read()
+
+
+def recorded(url: str) -> Counter[str]:
+    """The calls that the functions, and not this script, have made of moto since it began to record."""
+    moto(url, "recorder/stop-recording")
+    calls: Counter[str] = Counter()
+    for line in moto(url, "recorder/download-recording").splitlines():
+        call = json.loads(line)
+        headers = {name.lower(): value for name, value in call["headers"].items()}
+        if "aws-sdk-go" in headers.get("user-agent", ""):
+            action = re.search(rb"Action=(\w+)", base64.b64decode(call["body"])) if call["body_encoded"] else None
+            calls[headers["x-amz-target"].split(".")[-1] if "x-amz-target" in headers else action[1].decode()] += 1
+    return calls
 
 
 class Function:
@@ -100,22 +131,57 @@ class Function:
 
         api = ThreadingHTTPServer(("127.0.0.1", 0), RuntimeApi)
         threading.Thread(target=api.serve_forever, daemon=True).start()
-        start(stack, [str(bootstrap)], {
+        self.program = start(stack, [str(bootstrap)], {
             **settings, "AWS_REGION": REGION, "AWS_ACCESS_KEY_ID": "moto", "AWS_SECRET_ACCESS_KEY": "moto",
             "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{api.server_port}"})
 
     def invoke(self, event: dict) -> tuple[dict, bool]:
         """The answer, and whether it is an error."""
         self.events.put(json.dumps(event).encode())
+        return self.answer()
+
+    def answer(self) -> tuple[dict, bool]:
         return self.answers.get(timeout=WAIT)
+
+
+def serve_lambda(functions: dict[str, Function], invoked: list[tuple[str, dict]]) -> str:
+    """Lambda's Invoke, for InvocationType Event. Notes in invoked what it was asked for."""
+
+    class Lambda(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:  # /2015-03-31/functions/<name>/invocations
+            name, event = self.path.split("/")[-2], self.rfile.read(int(self.headers["Content-Length"]))
+            known = name in functions and self.headers["X-Amz-Invocation-Type"] == "Event"
+            self.send_response(202 if known else 404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            if known:
+                invoked.append((name, json.loads(event)))
+                functions[name].events.put(event)
+
+        def log_request(self, *_: object) -> None:
+            pass
+
+    api = ThreadingHTTPServer(("127.0.0.1", 0), Lambda)
+    threading.Thread(target=api.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{api.server_port}"
+
+
+def ledger_table() -> dict:
+    """The request that makes the ledger's table as template.yaml describes it."""
+    table = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))["Resources"]["LedgerTable"]["Properties"]
+    names = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+    return {"TableName": TABLE, **{name: table[name] for name in names}}
 
 
 def main(build: Path, stack: ExitStack) -> None:
     url = start_moto(stack)
     quick = Config(retries={"total_max_attempts": 1}, read_timeout=WAIT)
+    account = boto3.Session(region_name=REGION, aws_access_key_id="moto", aws_secret_access_key="moto")
     ecs, ec2, logs, sns, sqs = (
-        boto3.client(name, REGION, endpoint_url=url, config=quick, aws_access_key_id="moto", aws_secret_access_key="moto")
-        for name in ("ecs", "ec2", "logs", "sns", "sqs"))
+        account.client(name, endpoint_url=url, config=quick) for name in ("ecs", "ec2", "logs", "sns", "sqs"))
+    dynamodb = account.resource("dynamodb", endpoint_url=url, config=quick)
+    # moto's tasks go on with each DescribeTasks; here they run until they are stopped.
+    moto(url, "state-manager/set-transition", {"model_name": "ecs::task", "transition": {"progression": "manual", "times": 1000}})
 
     # What template.yaml and its sample make in an account.
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
@@ -132,6 +198,8 @@ def main(build: Path, stack: ExitStack) -> None:
         cluster="jobs", serviceName="web", taskDefinition=first, desiredCount=0, launchType="FARGATE",
         networkConfiguration={"awsvpcConfiguration": {"subnets": [subnet], "securityGroups": [security]}})
     logs.create_log_group(logGroupName=GROUP)
+    dynamodb.create_table(**ledger_table())
+    table = dynamodb.Table(TABLE)
 
     def topic(name: str, attributes: dict[str, str]) -> tuple[str, str]:
         arn, queue_url = sns.create_topic(Name=name)["TopicArn"], sqs.create_queue(QueueName=name)["QueueUrl"]
@@ -154,15 +222,45 @@ def main(build: Path, stack: ExitStack) -> None:
         attributes = {name: a["StringValue"] for name, a in message.get("MessageAttributes", {}).items()}
         return json.loads(message.get("Body", "{}")), attributes, json.loads(text.get("Body", "{}"))
 
-    common = {"AWS_ENDPOINT_URL": url, "STARTED_BY_PREFIX": PREFIX, "TOPIC_ARN": json_topic, "TEXT_TOPIC_ARN": text_topic}
-    collector = Function(stack, build / "collector" / "bootstrap", common)
-    launcher = Function(stack, build / "launcher" / "bootstrap", {
-        **common, "CLUSTER": "jobs", "TASK_DEFINITION": FAMILY, "SUBNETS": subnet, "SECURITY_GROUPS": security})
+    common = {
+        "AWS_ENDPOINT_URL": url, "STARTED_BY_PREFIX": PREFIX, "TOPIC_ARN": json_topic, "TEXT_TOPIC_ARN": text_topic,
+        "TABLE_NAME": TABLE}
+    launching = {**common, "CLUSTER": "jobs", "TASK_DEFINITION": FAMILY, "SUBNETS": subnet, "SECURITY_GROUPS": security}
+    functions: dict[str, Function] = {}
+    invoked: list[tuple[str, dict]] = []
+    functions["collector"] = collector = Function(stack, build / "collector" / "bootstrap", common)
+    functions["launcher"] = launcher = Function(stack, build / "launcher" / "bootstrap", launching)
+    watchdog = Function(stack, build / "watchdog" / "bootstrap", {
+        **common, "LAUNCHER_NAME": "launcher", "COLLECTOR_NAME": "collector",
+        "AWS_ENDPOINT_URL_LAMBDA": serve_lambda(functions, invoked)})
+
+    def shown(arn: str) -> dict:
+        return ecs.describe_tasks(cluster="jobs", tasks=[arn])["tasks"][0]
 
     def launch(payload: dict) -> dict:
         answer, failed = launcher.invoke(payload)
-        check(f"{payload['job']}: the launcher answers STARTED", not failed and answer["status"] == "STARTED", answer)
-        return ecs.describe_tasks(cluster="jobs", tasks=[answer["taskArn"]])["tasks"][0]
+        check(f"{payload['job']}: the launcher answers STARTED", not failed and answer["status"] == "STARTED" and "again" not in answer, answer)
+        return shown(answer["taskArn"])
+
+    def attempt(job: str, run_id: str) -> dict:
+        """The first attempt of a run as it stands in the table; empty if it is not there."""
+        return table.get_item(Key={"pk": f"run#{job}#{run_id}", "sk": "a#01"}, ConsistentRead=True).get("Item", {})
+
+    def waited(item: dict) -> None:
+        """Stands in for waiting until the watchdog shall look at a run, and any lease on it is over."""
+        past = int(time.time()) - 90
+        names = ["due"] + [name for name in ("launchUntil", "reportUntil") if name in item]
+        table.update_item(
+            Key={name: item[name] for name in ("pk", "sk")}, ExpressionAttributeValues={":past": past},
+            UpdateExpression="SET " + ", ".join(f"#{name} = :past" for name in names),
+            ExpressionAttributeNames={f"#{name}": name for name in names})
+
+    def tick() -> list[tuple[str, dict, object]]:
+        """The watchdog's next tick: whom it wakes, for what, and what they answer."""
+        invoked.clear()
+        answer, failed = watchdog.invoke({})
+        check("the watchdog's tick has no error", not failed, answer)
+        return [(name, event, functions[name].answer()) for name, event in list(invoked)]
 
     def write(task: dict, lines: list[str]) -> str:
         stream = "ecs/app/" + task["taskArn"].split("/")[-1]
@@ -180,6 +278,7 @@ def main(build: Path, stack: ExitStack) -> None:
         event["detail"]["containers"] = [{"name": "app", "lastStatus": status, "exitCode": code}]
         return event
 
+    moto(url, "recorder/start-recording")
     payload = sample("launcher/failing-job.json")
     task = launch(payload)
     check("startedBy of the task is the prefix and the job", task["startedBy"] == PREFIX + payload["job"], task)
@@ -198,6 +297,10 @@ def main(build: Path, stack: ExitStack) -> None:
     _, failed = collector.invoke(stop_event(task, 3, "DEPROVISIONING"))
     check("nothing is published before STOPPED", not failed and published() == ({}, {}, {}))
     collector.invoke(stop_event(task, 3))
+    calls = recorded(url)
+    print("note    AWS was called", sum(calls.values()), "times for the run:", *(f"{count} {name}" for name, count in sorted(calls.items())))
+    asked = Counter({name: count for name, count in calls.items() if name not in ("DescribeTaskDefinition", "GetLogEvents")})
+    check("a task, two messages, and six writes to the ledger, which is not read", asked == {"RunTask": 1, "Publish": 2, "UpdateItem": 6}, asked)
     result, attributes, text = published()
     check("SQS has the JSON form", {
         "schema": "errand/result/v1", "job": "billing-daily", "runId": run, "attempt": 1, "method": "run-task",
@@ -215,8 +318,20 @@ def main(build: Path, stack: ExitStack) -> None:
     check("SQS has the text form and its subject", text.get("Subject") == "FAILED billing-daily: exit code 3 after 7m10s"
           and "\nFATAL café table is empty\n-----" in text["Message"], text)
 
-    again = launch(payload)["taskArn"] != task["taskArn"]
-    print("note    delivered twice, and moto " + ("does not know client tokens: two tasks" if again else "answers one task"))
+    item = attempt("billing-daily", run)
+    check("the ledger has the run, with how it ended", {
+        "state": "LAUNCHED", "task": task["taskArn"], "told": {"results", "text"}, "claims": 1}.items() <= item.items()
+        and {"status": "FAILED", "exitCode": 3, "reason": "container app exited with code 3"}.items() <= item["verdict"].items(), item)
+    check("as reported, kept for 90 days, and as nothing to be looked after",
+          90 * 86400 - 1 <= item["expires"] - item["reported"] <= 90 * 86400 and not {"open", "due"} & item.keys(), item)
+
+    # moto knows no client tokens: it would start another task.
+    answer, failed = launcher.invoke(payload)
+    check("delivered again, it is answered with the task that it had", not failed and (answer["status"], answer.get("again"), answer["taskArn"]) == (
+        "STARTED", True, task["taskArn"]), answer)
+    check("and no other task is started", len(ecs.list_tasks(cluster="jobs", startedBy=task["startedBy"])["taskArns"]) == 1)
+    _, failed = collector.invoke(stop_event(task, 3))
+    check("its stop event delivered again is told to nobody", not failed and published() == ({}, {}, {}))
 
     task = launch(sample("launcher/service-job.json"))
     check("the task runs the revision of the service", task["taskDefinitionArn"] == first, task)
@@ -235,23 +350,82 @@ def main(build: Path, stack: ExitStack) -> None:
     check("a long log makes both forms nearly as large as SNS allows", all(255_000 < n < 262_144 for n in sizes), sizes)
     check("they keep its end", result["log"]["lines"][-1][:5] == "1199 " and "\n1199 é" in text["Message"])
 
+    payload = {"job": "unheard", "runId": "r1", "command": ["true"]}
+    task = launch(payload)
+    waited(attempt("unheard", "r1"))
+    check("a task that runs is left alone", tick() == [] and shown(task["taskArn"])["lastStatus"] == "RUNNING", invoked)
+    now = time.time()
+    check("and looked at again in five minutes", 290 < float(attempt("unheard", "r1")["due"]) - now < 310, attempt("unheard", "r1"))
+    ecs.stop_task(cluster="jobs", task=task["taskArn"], reason="lost")
+    waited(attempt("unheard", "r1"))
+    woken = tick()
+    check("one that has stopped without an event is handed to the collector", [name for name, *_ in woken] == ["collector"], woken)
+    result, _, text = published()
+    check("which tells of it; moto shows no stop code, and so it may not have ended by itself", {
+        "runId": "r1", "status": "LOST", "exitCode": 0, "taskArn": task["taskArn"]}.items() <= result.items() and text != {}, result)
+    item = attempt("unheard", "r1")
+    check("the ledger has that, too", item["verdict"]["status"] == "LOST" and "reported" in item and "due" not in item, item)
+    collector.invoke(stop_event(task, 0))
+    check("the event that comes after all is told to nobody", published() == ({}, {}, {}))
+    check("the next tick has nothing to do", tick() == [], invoked)
+
+    silent = stack.enter_context(socket.create_server(("127.0.0.1", 0)))  # an ECS that never answers
+    dying = Function(stack, build / "launcher" / "bootstrap", {
+        **launching, "AWS_ENDPOINT_URL_ECS": f"http://127.0.0.1:{silent.getsockname()[1]}"})
+    dying.events.put(json.dumps({"job": "left", "runId": "r1", "command": ["true"]}).encode())
+    deadline = time.monotonic() + WAIT
+    while "state" not in attempt("left", "r1") and time.monotonic() < deadline:  # moto shows items that are half written
+        time.sleep(0.1)
+    dying.program.kill()
+    item = attempt("left", "r1")
+    check("a launcher dies after its claim", item["state"] == "CLAIMED" and "task" not in item, item)
+    waited(item)
+    woken, item = tick(), attempt("left", "r1")
+    check("the collector finds no task, and the run waits for its launch",
+          [name for name, *_ in woken] == ["collector"] and item["state"] == "DUE", (woken, item))
+    waited(item)
+    woken, item = tick(), attempt("left", "r1")
+    check("the launcher is woken for it", [(name, answer["status"]) for name, _, (answer, _) in woken] == [("launcher", "STARTED")], woken)
+    tasks = ecs.list_tasks(cluster="jobs", startedBy=PREFIX + "left")["taskArns"]
+    check("it has one task, which the ledger knows, and nobody was told of it",
+          item["state"] == "LAUNCHED" and tasks == [item["task"]] and published() == ({}, {}, {}), (tasks, item))
+
     answer, failed = launcher.invoke(sample("launcher/misspelt.json"))
     check("a misspelt payload is answered REJECTED", not failed and answer["status"] == "REJECTED", answer)
     result, attributes, text = published()
     named = all(field in result.get("reason", "") for field in ("comand", "logLines", "launchType"))
     check("that is published and names every bad field", attributes.get("status") == "REJECTED" and named, result)
     check("people are told, too", text.get("Subject", "").startswith("REJECTED billing-daily: "), text)
-    answer, failed = launcher.invoke({"job": "lost", "taskDefinition": "no-such-family"})
+    payload = {"job": "lost", "runId": "r1", "taskDefinition": "no-such-family"}
+    answer, failed = launcher.invoke(payload)
     check("an unknown task definition is LAUNCH_FAILED, in moto's words",
           not failed and answer["status"] == "LAUNCH_FAILED" and "ClientException" in answer["reason"], answer)
     check("that is published, too", published()[1].get("status") == "LAUNCH_FAILED")
+    item = attempt("lost", "r1")
+    check("the ledger has it as abandoned and reported", item["state"] == "ABANDONED"
+          and item["verdict"]["status"] == "LAUNCH_FAILED" and "reported" in item and "due" not in item, item)
+    answer, failed = launcher.invoke(payload)
+    check("delivered again, it is answered the same, and nobody is told twice",
+          not failed and (answer["status"], answer.get("again")) == ("LAUNCH_FAILED", True) and published() == ({}, {}, {}), answer)
 
+    task = launch({"job": "untold", "runId": "r1"})
     sns.delete_topic(TopicArn=json_topic)
     answer, failed = collector.invoke(stop_event(task, 1))
     check("without its topic the collector fails, and says so", failed and json_topic in answer["errorMessage"], answer)
     check("the other topic is told nevertheless", "Body" in receive(text_queue))
+    item = attempt("untold", "r1")
+    check("the ledger knows which topic was told", item["told"] == {"text"} and "reported" not in item, item)
     answer, failed = launcher.invoke({"job": "bad name"})
     check("without its topic the launcher fails, too", failed and json_topic in answer["errorMessage"], answer)
+    receive(text_queue)
+    topic("results", {"RawMessageDelivery": "true"})  # under the same ARN
+    waited(item)
+    woken = tick()
+    check("the watchdog's next tick lets the collector try again", [name for name, *_ in woken] == ["collector"], woken)
+    result, _, text = published()
+    check("then the topic is told, and the other not again",
+          (result.get("runId"), result.get("status"), result.get("exitCode"), text) == ("r1", "FAILED", 1, {}), (result, text))
+    check("and the run is reported", "reported" in attempt("untold", "r1"), attempt("untold", "r1"))
 
 
 if __name__ == "__main__":
