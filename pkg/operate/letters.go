@@ -113,7 +113,7 @@ func (s *Stack) drain(ctx context.Context, name, output string) (list []Letter, 
 			MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameSentTimestamp},
 		})
 		if err != nil {
-			return list, s.explain("read the dead letters of queue "+name, err, reader)
+			return list, s.explain("read the dead letters of queue "+name, err, operator) // they hold payloads
 		}
 		fresh := false
 		for _, m := range out.Messages {

@@ -46,7 +46,7 @@ func (s *Stack) workOf(ctx context.Context, a ledger.Attempt) (work, error) {
 	}
 	first, known, err := s.ledger.Get(ctx, ledger.Key{Job: a.Job, RunID: a.RunID, Attempt: 1})
 	if err != nil {
-		return work{}, s.reading(err)
+		return work{}, s.explain("", err, operator) // payloads are not for everybody
 	}
 	const forgotten = "ECS has forgotten the task, as it does an hour after its end, and "
 	if !known || len(first.Payload) == 0 {

@@ -143,14 +143,41 @@ func TestOpen(t *testing.T) {
 func TestDenied(t *testing.T) {
 	t.Parallel()
 	const denied = "AccessDeniedException: User: arn:aws:iam::123456789012:user/eve is not authorized to perform this"
-	s := start(t, func(s *stack) { s.denied = "Query" })
-	_, err := s.Jobs(t.Context())
-	fails(t, err, "read the runs of job #jobs, in the ledger (table "+table+"): "+denied+
-		". arn:aws:iam::123456789012:policy/errand-reader allows it: somebody with the right to do so can attach it to you")
-	s = start(t, func(s *stack) { s.denied = "ReceiveMessage"; delete(s.outputs, "ReaderPolicyArn") })
-	_, err = s.Letters(t.Context(), "rule")
-	fails(t, err, "read the dead letters of queue rule: "+denied+
-		". the policy in the stack's output ReaderPolicyArn allows it: somebody with the right to do so can attach it to you")
+	const allows = " allows it: somebody with the right to do so can attach it to you"
+	const run = "billing-daily/billing-daily-20261120T020000Z"
+	for _, tc := range []struct {
+		denied, without string // an operation, and an output that there is not
+		ask             func(*stack) error
+		want            string // the end of the error
+	}{
+		{
+			"Query", "",
+			func(s *stack) error { _, err := s.Jobs(t.Context()); return err },
+			". arn:aws:iam::123456789012:policy/errand-reader" + allows,
+		},
+		{
+			"DescribeTaskDefinition", "",
+			func(s *stack) error { _, err := s.Logs(t.Context(), run, false, nil); return err },
+			"ask ECS for task definition billing:1, which says where the log is: " + denied + ". arn:aws:iam::123456789012:policy/errand-reader" + allows,
+		},
+		{ // the payload
+			"GetItem", "",
+			func(s *stack) error { _, err := s.Logs(t.Context(), run, false, nil); return err },
+			". arn:aws:iam::123456789012:policy/errand-operator" + allows,
+		},
+		{
+			"ReceiveMessage", "OperatorPolicyArn",
+			func(s *stack) error { _, err := s.Letters(t.Context(), "rule"); return err },
+			"read the dead letters of queue rule: " + denied + ". The policy in the stack's output OperatorPolicyArn" + allows,
+		},
+	} {
+		s := start(t, func(s *stack) { delete(s.outputs, tc.without) })
+		seed(t, s)
+		s.denied = tc.denied
+		if err := tc.ask(s); err == nil || !strings.HasSuffix(err.Error(), tc.want) || !strings.Contains(err.Error(), denied) {
+			t.Errorf("%s is denied: got the error\n%v\nwant\n%s", tc.denied, err, tc.want)
+		}
+	}
 }
 
 func TestParseSince(t *testing.T) {

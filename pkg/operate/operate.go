@@ -112,7 +112,7 @@ func (s *Stack) explain(what string, err error, policy string) error {
 	if !awserr.Denied(err) {
 		return err
 	}
-	allows := "the policy in the stack's output " + policy
+	allows := "The policy in the stack's output " + policy
 	if arn := s.outputs[policy]; arn != "" {
 		allows = arn
 	}
