@@ -184,6 +184,13 @@ func (l *Ledger) Told(ctx context.Context, r Reporter, key Key, topics []string)
 	return err
 }
 
+// NothingOpen says that the reporter ends without having told everybody, and that no
+// answer of a topic is missing: nothing may have been told but what was noted.
+func (l *Ledger) NothingOpen(ctx context.Context, r Reporter, key Key) error {
+	_, _, err := l.write(ctx, "note who was told of "+key.String(), key, l.mine(r, "").remove("reports"))
+	return err
+}
+
 // Mark is step 8: the attempt is reported, and leaves the index of open ones. Its
 // time to live begins, which is never under 15 days.
 func (l *Ledger) Mark(ctx context.Context, r Reporter, key Key, topics []string) (bool, error) {
