@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,6 +37,13 @@ func prepare(t *testing.T) *localaws.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	furnish(t, server)
+	return server
+}
+
+// furnish gives an endpoint what a job needs.
+func furnish(t *testing.T, server *localaws.Server) {
+	t.Helper()
 	client := ecs.NewFromConfig(server.Config())
 	if _, err := client.CreateCluster(t.Context(), &ecs.CreateClusterInput{ClusterName: aws.String("crash")}); err != nil {
 		t.Fatal(err)
@@ -46,14 +54,13 @@ func prepare(t *testing.T) *localaws.Server {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	return server
 }
 
-var number int
+var courses atomic.Int64
 
 func newCourse(t *testing.T, server *localaws.Server, events int, points ...point) *course {
 	t.Helper()
-	number++
+	number := courses.Add(1)
 	c := &course{
 		points: points, events: events, server: server, prefix: fmt.Sprintf("errand/c%d/", number), table: fmt.Sprintf("ledger-%d", number),
 		now: time.Date(2026, 11, 20, 2, 0, 0, 0, time.UTC),
@@ -225,5 +232,5 @@ func TestDeaths(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d courses", number)
+	t.Logf("%d courses", courses.Load())
 }
