@@ -1,8 +1,10 @@
 package collect_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -229,4 +231,47 @@ func TestTheNoteCannotBeMade(t *testing.T) {
 	if a := s.attempt(t, theKey); a.Reported.IsZero() {
 		t.Errorf("not marked: %+v", a)
 	}
+}
+
+// A task that errand has stopped for its timeout is told as that, though the ledger,
+// which knows why, is away.
+func TestTheTableIsAwayAfterAStop(t *testing.T) {
+	t.Parallel()
+	const rest = "; container app exited with code 143 (SIGTERM)"
+	for _, tc := range []struct{ asked, status, reason string }{
+		{"errand: did not end within 2h, its timeout", "TIMED_OUT", "the command did not end within 2h, its timeout, and was stopped" + rest},
+		{"errand: did not start within 30m", "STOPPED", "the task was stopped: errand: did not start within 30m" + rest}, // it did
+		{"errand: stopped by ann", "STOPPED", "the task was stopped: errand: stopped by ann" + rest},
+	} {
+		s := start(t)
+		s.away(func(call) bool { return true })
+		stopped := json.RawMessage(strings.ReplaceAll(string(event(t, "stopped-by-user")), "Task stopped by user", tc.asked))
+		got, err := s.invokeUntil(t, "me", time.Now().Add(2*time.Second), stopped)
+		if err != nil || len(got) != 2 {
+			t.Fatal(got, err)
+		}
+		expect(t, "told", told{"results", tc.status, tc.reason}, got[0])
+	}
+}
+
+// A topic that refuses for good is tried again each time, and nothing is told twice.
+func TestNoDoublesWhereATopicRefuses(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.launch(t)
+	s.metrics.names(t)
+	s.wire.respond(func(c call) *http.Response {
+		if c.topic == s.text {
+			return refuseTopic(http.StatusForbidden, "AuthorizationError")
+		}
+		return nil
+	})
+	for try, want := range [][]told{both[:1], nil, nil} {
+		got, err := s.invoke(t, "me", event(t, "failed"))
+		if err == nil {
+			t.Errorf("try %d: no error", try)
+		}
+		expect(t, "told", want, got)
+	}
+	expect(t, "metrics", []string(nil), s.metrics.names(t))
 }

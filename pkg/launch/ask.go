@@ -57,7 +57,7 @@ func (l *Launcher) withoutLedger(ctx context.Context, d delivery, away error) (A
 		return l.refuseUnnamed(ctx, d)
 	}
 	if d.job.Timeout != "" || d.job.StartTimeout != "" || d.job.StartWithin != "" {
-		return Answer{}, fmt.Errorf("a job with time limits is not started without the ledger: %w", away)
+		return l.startedBefore(ctx, d, away)
 	}
 	l.log.ErrorContext(ctx, "starting without the ledger", "job", d.Run.Job, "run_id", d.Run.ID, "error", away)
 	calls, cancel := run.Reserve(ctx, publishTime)
@@ -78,6 +78,25 @@ func (l *Launcher) withoutLedger(ctx context.Context, d delivery, away error) (A
 	answer := d.reply(string(end.Status))
 	answer.Reason = end.Reason
 	return answer, l.reporter.Report(ctx, end)
+}
+
+// startedBefore is the answer for a run that is not started without the ledger. Its
+// task may be there all the same, if the ledger went away only after its start: then
+// nobody must be told that the run was not started.
+func (l *Launcher) startedBefore(ctx context.Context, d delivery, away error) (Answer, error) {
+	not := fmt.Errorf("a job with time limits is not started without the ledger: %w", away)
+	calls, cancel := run.Reserve(ctx, publishTime)
+	defer cancel()
+	found, err := tasks.Find(calls, l.ecs, d.Cluster, l.cfg.StartedByPrefix+d.Run.Job, d.Run)
+	switch {
+	case found != nil && found.Carried.Digest == d.Digest:
+		answer := d.reply(run.Started)
+		answer.TaskARN, answer.Again = found.ARN, true
+		return answer, nil
+	case err != nil && !awserr.Denied(err):
+		return Answer{}, report.Uncertain{Err: fmt.Errorf("%w; and it is not known whether it was started before: %w", not, err)}
+	}
+	return Answer{}, not
 }
 
 // The waits where there is no ledger that would remember.

@@ -15,11 +15,14 @@ import (
 	"errand/pkg/report"
 )
 
+// advice is what a denied ledger's error ends with.
+const advice = "; allow this role dynamodb:GetItem, BatchGetItem, UpdateItem and Query on the table and its indexes, and the use of the table's key"
+
 // While the ledger cannot be reached, what need not be remembered starts.
 func TestWithoutTheLedger(t *testing.T) {
 	t.Parallel()
 	denied := func(_ *testing.T, s *stack) { s.wire.breaks(ledgerAway(400, "AccessDeniedException", "no")) }
-	limited := "a job with time limits is not started without the ledger: claim attempt 1 of run r-1 of job j, in the ledger (table ledger): AccessDeniedException: no"
+	limited := "a job with time limits is not started without the ledger: claim attempt 1 of run r-1 of job j, in the ledger (table ledger): AccessDeniedException: no" + advice
 	const invalid = "comand: unknown field, did you mean command?"
 	for _, tc := range []struct {
 		name, fields string
@@ -145,7 +148,7 @@ func TestTheLedgerComesBack(t *testing.T) {
 				return nil
 			}
 			return failing(400, "AccessDeniedException", "no")
-		}, "note the task of attempt 1 of run r-1 of job j, in the ledger (table ledger): AccessDeniedException: no", map[string]any{"claims": 2.0, "holder": "request-2"}},
+		}, "note the task of attempt 1 of run r-1 of job j, in the ledger (table ledger): AccessDeniedException: no" + advice, map[string]any{"claims": 2.0, "holder": "request-2"}},
 		{"away for the claim", func(operation string) *answer {
 			if operation != "UpdateItem" {
 				return nil
@@ -209,7 +212,7 @@ func TestWokenWithoutTheLedger(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	s.wire.breaks(ledgerAway(400, "AccessDeniedException", "no"))
-	want := "read attempt 1 of run r-1 of job j, in the ledger (table ledger): AccessDeniedException: no"
+	want := "read attempt 1 of run r-1 of job j, in the ledger (table ledger): AccessDeniedException: no" + advice
 	if answer, err := s.invoke(t, wake); err == nil || err.Error() != want || len(s.metricsCounted(t)) != 0 {
 		t.Errorf("%+v, %v", answer, err)
 	}
@@ -223,7 +226,7 @@ func TestTheLedgerGoesAway(t *testing.T) {
 	s.wire.before("RunTask", func() { s.wire.breaks(ledgerAway(400, "AccessDeniedException", "no")) })
 	payload := `{"job": "j", "runId": "r-1", "timeout": "1h"}`
 	answer, err := s.invoke(t, payload)
-	want := "put off attempt 1 of run r-1 of job j, in the ledger (table ledger): AccessDeniedException: no; ECS could not place the task: AGENT"
+	want := "put off attempt 1 of run r-1 of job j, in the ledger (table ledger): AccessDeniedException: no" + advice + "; ECS could not place the task: AGENT"
 	if err == nil || err.Error() != want || answer != (launch.Answer{}) {
 		t.Errorf("%+v, %v", answer, err)
 	}
@@ -234,5 +237,37 @@ func TestTheLedgerGoesAway(t *testing.T) {
 	waiting, err := s.invoke(t, payload)
 	if err != nil || waiting.Status != "WAITING" {
 		t.Errorf("%+v, %v", waiting, err)
+	}
+}
+
+// A job with time limits is started, and the table goes away before that is noted.
+// Nobody may be told that it was not started.
+func TestLimitsAndStartedBefore(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	const payload = `{"job": "j", "runId": "r-1", "command": ["sleep", "60"], "timeout": "1h"}`
+	writes := 0
+	s.wire.breaks(func(operation string) *answer {
+		if operation != "UpdateItem" {
+			return nil
+		}
+		if writes++; writes == 1 {
+			return nil
+		}
+		return failing(400, "AccessDeniedException", "no")
+	})
+	if _, err := s.invoke(t, payload); err == nil {
+		t.Error("no error, though its task was not noted")
+	}
+	answer, err := s.invoke(t, payload)
+	want := launch.Answer{Job: "j", RunID: "r-1", Attempt: 1, Status: "STARTED", Again: true, TaskARN: s.started(t, "j")[0]}
+	if diff := cmp.Diff(want, answer); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	// Where ECS does not say, it is not known.
+	s.Inject(localaws.Fault{Operation: "ListTasks", Code: "ThrottlingException", Message: "slow down", Times: 100})
+	_, err = s.within(t, 11*time.Second, payload)
+	if _, uncertain := err.(report.Uncertain); !uncertain { //nolint:errorlint // Lambda looks at the outermost type
+		t.Errorf("the error is a %T: %v", err, err)
 	}
 }

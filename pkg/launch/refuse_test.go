@@ -187,7 +187,7 @@ func TestUnpublishedRefusalIsAnError(t *testing.T) {
 	if diff := cmp.Diff(map[string]any{
 		"pk": "run#j#r-1", "sk": "a#01", "v": 1.0, "state": "ABANDONED", "method": "run-task", "job": "j", "at": s.at(0), "payload": payload,
 		"digest": item["digest"], "cluster": clusterARN, "try": 0.0, "claims": 1.0, "holder": "request-1", "launchUntil": s.at(65 * time.Second),
-		"reporter": "request-1", "reportUntil": s.at(65 * time.Second), "reports": 1.0, "open": "4", "due": s.at(70 * time.Second),
+		"reporter": "request-1", "reportUntil": s.at(65 * time.Second), "open": "4", "due": s.at(70 * time.Second),
 		"verdict": map[string]any{"status": "REJECTED", "reason": "comand: unknown field, did you mean command?", "ended": s.at(0)},
 	}, item); diff != "" {
 		t.Errorf("item (-want +got):\n%s", diff)

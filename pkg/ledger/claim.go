@@ -69,7 +69,7 @@ func (l *Ledger) Claim(ctx context.Context, d Delivery) (Hold, bool, error) {
 	u.set("state", text(string(Claimed))).add("claims", number(1)).once("try", number(0)).
 		set("launchUntil", instant(until)).set("holder", optional(d.Holder)).set("due", instant(until.Add(settle))).set("open", text(d.key().shard())).
 		remove("refused").returning(types.ReturnValueAllOld)
-	found, ok, err := l.write(ctx, "claim "+d.key().String(), d.key(), u)
+	found, ok, err := l.begun(ctx, "claim "+d.key().String(), d.key(), u)
 	if err != nil {
 		return Hold{}, false, err
 	}

@@ -89,6 +89,17 @@ func claim(change func(*ledger.Delivery)) func(context.Context, *table) (any, er
 
 func not(a ledger.Attempt) claimed { return claimed{Hold: ledger.Hold{Attempt: a}} }
 
+// anew are the changes from a reported item to one that has nothing of it.
+func anew(item M) M {
+	changes := M{"stopFor": nil, "schedule": nil}
+	for name := range reported {
+		if name != "pk" && name != "sk" {
+			changes[name] = nil
+		}
+	}
+	return plus(changes, item)
+}
+
 func TestClaimNew(t *testing.T) {
 	long := make([]byte, 64<<10+1)
 	scheduled := func(d *ledger.Delivery) {
@@ -121,6 +132,19 @@ func TestClaimNew(t *testing.T) {
 			name: "once", do: claim(func(d *ledger.Delivery) { d.Once = true }),
 			answer: is(func(*ledger.Attempt) {}), changes: stands,
 		},
+		{
+			name: "the one before is over, and not deleted yet", stands: with(reported, M{"expires": T, "claims": 7, "schedule": "old", "stopFor": "person"}), do: claim(nil),
+			answer: is(func(*ledger.Attempt) {}), changes: anew(stands),
+		},
+		{
+			name: "the same, of a command", stands: with(reported, M{"expires": T - 1}), do: claim(func(d *ledger.Delivery) { d.Once = true }),
+			answer: is(func(*ledger.Attempt) {}), changes: anew(stands),
+		},
+		{name: "the one before is nearly over", stands: with(reported, M{"expires": T + 1}), do: claim(nil), answer: not(func() ledger.Attempt {
+			a := reportedA()
+			a.Expires = at(T + 1)
+			return a
+		}())},
 		{
 			name: "to the millisecond", do: claim(func(d *ledger.Delivery) { d.Until = at(T + 60).Add(1_234_567) }),
 			answer: is(func(a *ledger.Attempt) {

@@ -72,7 +72,7 @@ func (l *Ledger) Conclude(ctx context.Context, r Reporter, e End) (Attempt, Refu
 	l.begin(u, key, Delivery{Run: e.Run, Digest: e.Digest, Cluster: e.Cluster}, l.Now())
 	l.lease(u, r)
 	u.set("state", text(string(Launched))).once("task", optional(e.Task)).once("verdict", e.Verdict.attribute()).set("open", text(key.shard()))
-	found, ok, err := l.write(ctx, "conclude "+key.String(), key, u)
+	found, ok, err := l.begun(ctx, "conclude "+key.String(), key, u)
 	if err != nil {
 		return Attempt{}, "", err
 	}
@@ -112,7 +112,7 @@ func (l *Ledger) Abandon(ctx context.Context, r Reporter, key Key, d Delivery, h
 	l.begin(u, key, d, now)
 	l.lease(u, r)
 	u.set("state", text(string(Abandoned))).set("open", text(key.shard()))
-	found, ok, err := l.write(ctx, "abandon "+key.String(), key, u)
+	found, ok, err := l.begun(ctx, "abandon "+key.String(), key, u)
 	if err != nil {
 		return Attempt{}, "", err
 	}
@@ -181,6 +181,13 @@ func (l *Ledger) Told(ctx context.Context, r Reporter, key Key, topics []string)
 	}
 	u := l.mine(r, "").add("told", set(topics))
 	_, _, err := l.write(ctx, "note who was told of "+key.String(), key, u)
+	return err
+}
+
+// NothingOpen says that the reporter ends without having told everybody, and that no
+// answer of a topic is missing: nothing may have been told but what was noted.
+func (l *Ledger) NothingOpen(ctx context.Context, r Reporter, key Key) error {
+	_, _, err := l.write(ctx, "note who was told of "+key.String(), key, l.mine(r, "").remove("reports"))
 	return err
 }
 

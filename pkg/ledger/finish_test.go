@@ -110,6 +110,13 @@ func TestConclude(t *testing.T) {
 		{name: "stopped for another reason", stands: stopping, do: conclude(because("start")), answer: concluded{stoppingA, ledger.Stopping}},
 		{name: "not stopped after all", stands: launchedI, do: conclude(because("timeout")), answer: concluded{launchedA(nil), ledger.Stopping}},
 		{name: "reported", stands: reported, do: conclude(nil), answer: concluded{reportedA(), ledger.Reported}},
+		{
+			name: "reported so long ago that it is over", stands: with(reported, M{"expires": T}), do: conclude(nil),
+			answer: ended(ledger.Attempt{Key: key, Version: 1, Method: run.MethodRunTask, Digest: "d9", Cluster: cluster, FirstClaim: at(T)}),
+			changes: anew(plus(takes, M{
+				"v": 1, "method": run.MethodRunTask, "digest": "d9", "cluster": cluster, "at": T, "job": "bill", "open": "4",
+			})),
+		},
 		{name: "a live reporter", stands: with(launchedI, another), do: conclude(nil), answer: concluded{anotherA(launchedA(nil)), ledger.Held}},
 		{
 			name: "a reporter whose lease ends now", stands: with(launchedI, plus(another, M{"reportUntil": T})), do: conclude(nil),
@@ -173,6 +180,15 @@ func TestAbandon(t *testing.T) {
 		},
 		{name: "a live reporter", stands: with(old, another), do: byOther, answer: concluded{anotherA(oldA), ledger.Held}},
 		{name: "reported", stands: reported, do: byOther, answer: concluded{reportedA(), ledger.Reported}},
+		{
+			name: "reported so long ago that it is over", stands: with(reported, M{"expires": T}), do: abandon(nil, first(nil)),
+			answer: taken(ledger.Attempt{
+				Key: key, Version: 1, Method: run.MethodRunTask, Digest: "d1", Payload: []byte("{}"), Cluster: cluster, FirstClaim: at(T),
+			}),
+			changes: anew(plus(ends, M{
+				"v": 1, "method": run.MethodRunTask, "digest": "d1", "payload": "{}", "cluster": cluster, "at": T, "job": "bill", "open": "4",
+			})),
+		},
 		{name: "of a later release", stands: later, do: byOther, answer: concluded{laterA(), ""}, err: laterErr},
 		{name: "the launcher's own", stands: with(fresh, M{"launchUntil": T + 65}), do: owned(1), answer: taken(freshA(func(a *ledger.Attempt) { a.LaunchUntil = at(T + 65) })), changes: ends},
 		{name: "its own, again", stands: with(abandonedI, held), do: owned(1), answer: taken(abandonedA(func(a *ledger.Attempt) { a.Reports = 1 })), changes: plus(lease, M{"reports": 2})},

@@ -139,6 +139,20 @@ func (l *Ledger) write(ctx context.Context, what string, key Key, u *update) (fo
 	return out.Attributes, true, nil
 }
 
+// begun is a write that may be the first of its item, and knows whether it was by
+// what it finds. An item whose time to live is over is none.
+func (l *Ledger) begun(ctx context.Context, what string, key Key, u *update) (found item, ok bool, err error) {
+	found, ok, err = l.write(ctx, what, key, u)
+	if err != nil || ok || found["expires"] == nil || found.time("expires").After(l.Now()) {
+		return found, ok, err
+	}
+	found, ok, err = l.write(ctx, what, key, u.anew(found["expires"]))
+	if ok && u.returns == types.ReturnValueAllOld {
+		found = nil
+	}
+	return found, ok, err
+}
+
 // Get reads one attempt, and is false if there is none.
 func (l *Ledger) Get(ctx context.Context, key Key) (Attempt, bool, error) {
 	out, err := persist(ctx, "read "+key.String(), l.cfg.Table, func() (*dynamodb.GetItemOutput, error) {

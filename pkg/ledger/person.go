@@ -179,7 +179,8 @@ func (l *Ledger) StopByPerson(ctx context.Context, a Attempt, by, why string) (A
 	case Launched:
 		u = on("#state = :state AND attribute_not_exists(#verdict) AND attribute_not_exists(#reported)"+
 			" AND (attribute_not_exists(#stopFor) OR #stopFor = :person)").value("person", text(StopForPerson)).
-			set("stopFor", text(StopForPerson)).set("stopBy", text(cut(by+why, maxReason))).set("stopAt", instant(now))
+			set("stopFor", text(StopForPerson)).set("stopBy", text(cut(by+why, maxReason))).set("stopAt", instant(now)).
+			set("due", instant(now)) // the watchdog stops the task if the person cannot
 	case Due:
 		u = on("#state = :state AND attribute_not_exists(#reported)").set("state", text(string(Abandoned))).
 			set("refused", text(string(run.Stopped))).set("answer", text(answer)).set("due", instant(now))

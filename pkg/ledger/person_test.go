@@ -75,8 +75,10 @@ func TestStopByPerson(t *testing.T) {
 			return concluded{a, refused}, err
 		}
 	}
-	word := M{"stopFor": "person", "stopBy": "ann: too slow", "stopAt": T}
-	byAnn := func(a *ledger.Attempt) { a.StopFor, a.StopBy, a.StopAt = "person", "ann: too slow", at(T) }
+	word := M{"stopFor": "person", "stopBy": "ann: too slow", "stopAt": T, "due": T}
+	byAnn := func(a *ledger.Attempt) {
+		a.StopFor, a.StopBy, a.StopAt, a.Due = "person", "ann: too slow", at(T), at(T)
+	}
 	withV := with(launchedI, M{"verdict": failed})
 	steps(t, []step{
 		{name: "launched", stands: launchedI, do: stop(launchedA(nil)), answer: concluded{Attempt: launchedA(byAnn)}, changes: word},

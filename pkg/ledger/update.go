@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -88,6 +89,28 @@ func (u *update) remove(names ...string) *update {
 func (u *update) returning(v types.ReturnValue) *update {
 	u.returns = v
 	return u
+}
+
+// anew is the same write on an item whose time to live is over, and which DynamoDB
+// may take days to delete: as if it were not there any more.
+func (u *update) anew(expires types.AttributeValue) *update {
+	n := on("#expires = :expired")
+	n.returns = u.returns
+	n.value("expired", expires)
+	written := map[string]bool{"pk": true, "sk": true}
+	for _, list := range [][]string{u.sets, u.adds} {
+		for _, clause := range list {
+			name, _, _ := strings.Cut(strings.TrimPrefix(clause, "#"), " ")
+			n.set(name, u.values[":"+name+"_"])
+			written[name] = true
+		}
+	}
+	for _, name := range append(slices.Clone(shown), "payload") {
+		if !written[name] {
+			n.remove(name)
+		}
+	}
+	return n
 }
 
 func (u *update) expression() string {

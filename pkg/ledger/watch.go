@@ -213,8 +213,19 @@ func (l *Ledger) move(ctx context.Context, r Row, u *update) (bool, error) {
 
 // Daily says, once a day and to one tick alone, that it is the first of the day.
 func (l *Ledger) Daily(ctx context.Context, what string) (bool, error) {
-	today := text(l.cfg.Now().UTC().Format(time.DateOnly))
+	today := l.today()
 	u := on("attribute_not_exists(#day) OR #day < :today").value("today", today).set("day", today).once("v", number(form))
-	r := Row{Entry: Entry{pk: "watch#" + what, sk: "day"}}
-	return l.move(ctx, r, u)
+	return l.move(ctx, daily(what), u)
 }
+
+// NotDone takes back what Daily said: the next tick is the first of the day.
+func (l *Ledger) NotDone(ctx context.Context, what string) error {
+	_, err := l.move(ctx, daily(what), on("#day = :today").value("today", l.today()).remove("day"))
+	return err
+}
+
+func (l *Ledger) today() types.AttributeValue {
+	return text(l.cfg.Now().UTC().Format(time.DateOnly))
+}
+
+func daily(what string) Row { return Row{Entry: Entry{pk: "watch#" + what, sk: "day"}} }

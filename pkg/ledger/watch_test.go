@@ -181,6 +181,9 @@ func TestDaily(t *testing.T) {
 			same(t, fmt.Sprint(i), []any{c.want, nil}, []any{got, err})
 			same(t, "item", with(item, M{"v": 1, "day": c.day}), x.get(item))
 		}
+		same(t, "not done", error(nil), x.NotDone(t.Context(), "runtimes"))
+		again, err := x.Daily(t.Context(), "runtimes")
+		same(t, "again", []any{true, nil}, []any{again, err})
 	})
 }
 

@@ -66,14 +66,14 @@ func (r *Reporter) Abandon(ctx context.Context, ab Abandonment) (Outcome, error)
 		}
 		return out, err
 	}
-	decided := a.Verdict != nil
+	begun := a.Verdict != nil && a.Reports > 1
 	a, ok, err := r.ledger.Decide(ctx, me, ab.Key, r.verdict(end))
 	if err != nil || !ok {
 		out.Refused = ledger.HasTask
 		return out, err
 	}
 	out.Attempt, out.End = a, standing(end, a)
-	return out, r.tell(ctx, me, a, end, decided)
+	return out, r.tell(ctx, me, a, end, begun)
 }
 
 // hidden says whether the attempt is ended though ECS would not say if it has a task

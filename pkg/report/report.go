@@ -15,6 +15,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
+	"errand/pkg/awserr"
 	"errand/pkg/ledger"
 	"errand/pkg/metric"
 	"errand/pkg/result"
@@ -77,7 +78,8 @@ func RequestID(ctx context.Context) string {
 // invocation has to fail, so that Lambda's retry, the alarm and the dead-letter
 // queue see it.
 func (r *Reporter) Report(ctx context.Context, end result.Result) error {
-	return r.publish(ctx, end, nil, func([]string) {})
+	_, err := r.publish(ctx, end, nil, func([]string) {})
+	return err
 }
 
 // Ended tells people how an attempt ended whose task has stopped, or whose command.
@@ -103,6 +105,10 @@ func (r *Reporter) Ended(ctx context.Context, end result.Result, digest string) 
 		switch {
 		case err != nil:
 			// An item that cannot be read is as good as none: people are told.
+			if e.StopFor == "" {
+				end = byWord(seen)
+				e.Verdict = r.verdict(end)
+			}
 			if err := r.Without(ctx, err, end); err != nil {
 				return err
 			}
@@ -182,7 +188,14 @@ func (r *Reporter) tell(ctx context.Context, me ledger.Reporter, a ledger.Attemp
 			r.log.WarnContext(ctx, "publication not noted", "job", a.Job, "run_id", a.RunID, "error", err)
 		}
 	}
-	if err := r.publish(ctx, end, a.Told, note); err != nil {
+	if clear, err := r.publish(ctx, end, a.Told, note); err != nil {
+		if clear { // whoever is next publishes nothing twice
+			calls, cancel := short(ctx)
+			defer cancel()
+			if err := r.ledger.NothingOpen(calls, me, a.Key); err != nil {
+				r.log.WarnContext(ctx, "clear end not noted", "job", a.Job, "run_id", a.RunID, "error", err)
+			}
+		}
 		return err
 	}
 	_, err := r.ledger.Mark(ctx, me, a.Key, r.publisher.Topics())
@@ -199,8 +212,9 @@ func short(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // publish sends a result to every topic that has not been told. It calls note with
 // those that took it when the next one has to be waited for, or does not take it: a
-// note after each would cost a write, and nobody waits long between them.
-func (r *Reporter) publish(ctx context.Context, end result.Result, told []string, note func(topics []string)) error {
+// note after each would cost a write, and nobody waits long between them. An error is
+// clear if every topic that did not take the result has said so.
+func (r *Reporter) publish(ctx context.Context, end result.Result, told []string, note func(topics []string)) (clear bool, failed error) {
 	calls, cancel := run.Reserve(ctx, markTime)
 	defer cancel()
 	var fresh []string
@@ -211,23 +225,24 @@ func (r *Reporter) publish(ctx context.Context, end result.Result, told []string
 			noted = len(fresh)
 		}
 	}
-	var failed error
+	clear = true
 	for _, topic := range r.publisher.Topics() {
 		if slices.Contains(told, topic) {
 			continue
 		}
 		if err := r.publisher.Publish(calls, topic, end, waiting); err != nil {
 			failed = errors.Join(failed, err)
+			clear = clear && awserr.Refused(err)
 			continue
 		}
 		fresh = append(fresh, topic)
 	}
 	if failed != nil {
 		waiting()
-		return failed
+		return clear, failed
 	}
 	r.log.InfoContext(ctx, "run reported", "job", end.Job, "run_id", end.ID, "status", end.Status, "reason", end.Reason, "task_arn", end.TaskARN)
-	return nil
+	return true, nil
 }
 
 // Uncertain is the error of a function that leaves open whether the run was

@@ -36,6 +36,25 @@ func stopped(end result.Result, a ledger.Attempt) result.Result {
 	return end
 }
 
+// byWord is the result of a stopped task by what ECS was told when errand stopped it,
+// for when the ledger cannot say: a run must not be told another end when it can again.
+func byWord(end result.Result) result.Result {
+	what, ours := strings.CutPrefix(end.StoppedReason, run.StopReason)
+	if !ours || end.StopCode != userInitiated {
+		return end
+	}
+	rest := ofContainers(end.Reason)
+	switch {
+	case strings.HasPrefix(what, run.NotEnded):
+		end.Status, end.Summary = run.TimedOut, strings.TrimSuffix(what, run.ItsTimeout)
+		end.Reason = "the command " + what + ", and was stopped" + rest
+	case strings.HasPrefix(what, run.NotStarted) && end.StartedAt.IsZero():
+		end.Status, end.Summary = run.StartFailed, what
+		end.Reason = "the task " + what + ", and was stopped" + rest
+	}
+	return end
+}
+
 // ofContainers is the end of a reason that says how the containers ended. What comes
 // before is what ECS was told when the task was stopped.
 func ofContainers(reason string) string {

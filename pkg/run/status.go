@@ -28,3 +28,12 @@ func (s Status) Outcome() string {
 	}
 	return "failure"
 }
+
+// What ECS is told when errand stops a task, and shows as the task's stoppedReason:
+// StopReason, and then why.
+const (
+	StopReason = "errand: "
+	NotEnded   = "did not end within "
+	NotStarted = "did not start within "
+	ItsTimeout = ", its timeout" // after NotEnded and the time
+)

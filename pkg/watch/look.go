@@ -219,15 +219,15 @@ func decide(a ledger.Attempt, task *types.Task, now time.Time) decision {
 	late := started.IsZero() && !a.StartBy.IsZero() && !a.StartBy.After(now)
 	switch {
 	case a.StopFor == ledger.StopForPerson:
-		return decision{act: stop, reason: reason("errand: stopped by " + a.StopBy)}
+		return decision{act: stop, reason: reason(run.StopReason + "stopped by " + a.StopBy)}
 	case a.StopFor == ledger.StopForTimeout, !runUntil.IsZero() && !runUntil.After(now):
-		d := decision{act: stop, reason: reason("errand: did not end within " + run.Brief(a.Timeout) + ", its timeout")}
+		d := decision{act: stop, reason: reason(run.StopReason + run.NotEnded + run.Brief(a.Timeout) + run.ItsTimeout)}
 		if a.StopFor != ledger.StopForTimeout {
 			d.why = ledger.StopForTimeout
 		}
 		return d
 	case late:
-		d := decision{act: stop, reason: reason("errand: did not start within " + run.Brief(a.StartTimeout))}
+		d := decision{act: stop, reason: reason(run.StopReason + run.NotStarted + run.Brief(a.StartTimeout))}
 		if a.StopFor == "" {
 			d.why = ledger.StopForStart
 		}

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -38,7 +39,9 @@ func (t *tick) checkSubscriptions() {
 			continue
 		}
 		if a.list, err = t.subscriptions(a.arn); err != nil {
-			t.log.ErrorContext(t.end, "subscriptions not checked", "error", err)
+			// Not tomorrow, or a day's throttling would hide who hears of nothing.
+			err = errors.Join(err, t.ledger.NotDone(t.end, "subscriptions"))
+			t.log.ErrorContext(t.end, "subscriptions not checked; they will be at the next tick", "error", err)
 			t.failed(err)
 			return
 		}

@@ -123,7 +123,7 @@ func TestPersonsStop(t *testing.T) {
 	if _, refused, err := s.ledger.StopByPerson(t.Context(), s.get("r"), "anna", ": wrong data"); err != nil || refused != "" {
 		t.Fatal(refused, err)
 	}
-	s.move("r", s.now().Add(-time.Millisecond))
+	s.forward(time.Second)
 	s.ticked(map[string]int{"Stops": 1})
 	if reason := aws.ToString(s.endpoint.Finish(t).StoppedReason); reason != "errand: stopped by anna: wrong data" {
 		t.Errorf("stopped with %q", reason)
@@ -224,4 +224,8 @@ func TestNobodyListens(t *testing.T) {
 	if want := "1 things could not be done, the first: list the subscriptions of topic " + s.cfg.Topics.Results + ": AuthorizationError: not you"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
+	s.forward(time.Minute)
+	s.ticked(map[string]int{"UnconfirmedSubscriptions": 0})
+	s.forward(time.Minute)
+	s.ticked(map[string]int{})
 }

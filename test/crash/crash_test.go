@@ -38,6 +38,13 @@ func prepare(t *testing.T) *localaws.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	furnish(t, server)
+	return server
+}
+
+// furnish gives an endpoint what a job needs.
+func furnish(t *testing.T, server *localaws.Server) {
+	t.Helper()
 	client := ecs.NewFromConfig(server.Config())
 	if _, err := client.CreateCluster(t.Context(), &ecs.CreateClusterInput{ClusterName: aws.String("crash")}); err != nil {
 		t.Fatal(err)
@@ -48,7 +55,6 @@ func prepare(t *testing.T) *localaws.Server {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	return server
 }
 
 // number is how many courses there were.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -29,6 +30,7 @@ import (
 	"errand/pkg/launch"
 	"errand/pkg/ledger"
 	"errand/pkg/localaws"
+	"errand/pkg/localaws/localtest"
 	"errand/pkg/metric"
 	"errand/pkg/notify"
 	"errand/pkg/report"
@@ -61,6 +63,8 @@ type course struct {
 	deaths        []string // operations at which functions died
 	operations    []string // all calls
 	redelivers    bool
+	clock         *localtest.Clock                 // of the endpoint, if it has one of its own
+	before        func(function, operation string) // is called before each call
 }
 
 // invocation is an event on its way to a function.
@@ -75,9 +79,10 @@ type invocation struct {
 // process is one invocation of a function, which lives until its point.
 type process struct {
 	*course
-	cancel context.CancelFunc
-	mu     sync.Mutex // the watchdog calls from several goroutines
-	dead   bool
+	function string
+	cancel   context.CancelFunc
+	mu       sync.Mutex // the watchdog calls from several goroutines
+	dead     bool
 }
 
 // RoundTrip counts the calls, and lets the function die at its points.
@@ -92,6 +97,9 @@ func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		_, rest, _ := strings.Cut(string(body), "Action=")
 		operation, _, _ = strings.Cut(rest, "&")
+	}
+	if p.before != nil {
+		p.before(p.function, operation)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -186,7 +194,7 @@ func (c *course) send(function string, payload []byte) {
 // run lets a function handle an event, as Lambda does.
 func (c *course) run(t *testing.T, i invocation) {
 	t.Helper()
-	failure := c.invoke(i)
+	failure, kind := c.invoke(i)
 	if failure == "" || i.function == "watchdog" {
 		return
 	}
@@ -200,7 +208,7 @@ func (c *course) run(t *testing.T, i invocation) {
 		record, err := json.Marshal(map[string]any{
 			"requestContext":  map[string]any{"requestId": i.id, "functionArn": "arn:aws:lambda:eu-west-1:123456789012:function:launcher", "condition": "RetriesExhausted", "approximateInvokeCount": 3},
 			"requestPayload":  json.RawMessage(i.payload),
-			"responsePayload": map[string]any{"errorMessage": failure, "errorType": "Runtime.ExitError"},
+			"responsePayload": map[string]any{"errorMessage": failure, "errorType": kind},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -209,20 +217,21 @@ func (c *course) run(t *testing.T, i invocation) {
 	}
 }
 
-// invoke is one invocation; it returns how it failed.
-func (c *course) invoke(i invocation) (failure string) {
+// invoke is one invocation; it returns how it failed, and the type of its error as
+// Lambda names it.
+func (c *course) invoke(i invocation) (failure, kind string) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	p := &process{course: c, cancel: cancel}
+	p := &process{course: c, function: i.function, cancel: cancel}
 	ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{AwsRequestID: i.id})
 	_, err := p.handler(i.function)(ctx, i.payload)
 	switch {
 	case p.dead:
-		return "Runtime exited"
+		return "Runtime exited", "Runtime.ExitError"
 	case err != nil:
-		return err.Error()
+		return err.Error(), reflect.Indirect(reflect.ValueOf(err)).Type().Name()
 	}
-	return ""
+	return "", ""
 }
 
 // tasks are those of the course, ended.
