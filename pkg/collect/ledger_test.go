@@ -88,7 +88,7 @@ func (s *stack) reported() ledger.Attempt {
 		Key: theKey, Version: 1, State: ledger.Launched, Method: run.MethodRunTask, FirstClaim: s.begun, ScheduledTime: due,
 		Digest: "command:1", Payload: payload, Cluster: cluster, Task: task, Claims: 1, Holder: "launcher-1",
 		StartTimeout: 30 * time.Minute, Timeout: 2 * time.Hour, StartBy: s.begun.Add(30 * time.Minute),
-		Reporter: "me", ReportUntil: s.begun.Add(65 * time.Second), Reports: 1,
+		Reporter: "me", Reports: 1,
 		Verdict: &ledger.Verdict{Status: run.Failed, ExitCode: aws.Int(3), Reason: exitedWith3, Started: time.Date(2026, 11, 20, 2, 0, 31, 6e6, time.UTC), Ended: ended},
 		Told:    []string{"results", "text"}, Reported: s.begun, Expires: s.begun.Add(90 * 24 * time.Hour),
 	}
@@ -125,7 +125,9 @@ func TestMarksTheRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(t, "told", both, got)
-	expect(t, "the attempt", s.reported(), s.attempt(t, theKey))
+	want, a := s.reported(), s.attempt(t, theKey)
+	want.ReportUntil = s.lease(t, a)
+	expect(t, "the attempt", want, a)
 	entries, err := s.book.Open(t.Context(), time.Time{}, 10)
 	if len(entries) > 0 || err != nil {
 		t.Errorf("still open: %v, %v", entries, err)
