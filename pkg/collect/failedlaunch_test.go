@@ -160,7 +160,7 @@ func TestGivenUpIsPut(t *testing.T) {
 	want := ledger.Attempt{
 		Key: theKey, Version: 1, State: ledger.Abandoned, Method: run.MethodRunTask, FirstClaim: s.now, ScheduledTime: due,
 		Schedule: "arn:aws:scheduler:eu-west-1:123456789012:schedule/errand/billing", Digest: payloads.Digest([]byte(raw)), Payload: []byte(raw), Person: "alice",
-		Reporter: "me", ReportUntil: a.ReportUntil, Reports: 1, // which has its own test
+		Reporter: "me", ReportUntil: s.lease(t, a), Reports: 1,
 		Verdict: &ledger.Verdict{Status: run.LaunchFailed, Reason: "no capacity", Ended: a.Verdict.Ended},
 		Told:    []string{"results", "text"}, Reported: s.now, Expires: s.now.Add(90 * 24 * time.Hour),
 	}

@@ -126,7 +126,7 @@ func TestMarksTheRun(t *testing.T) {
 	}
 	expect(t, "told", both, got)
 	want, a := s.reported(), s.attempt(t, theKey)
-	want.ReportUntil = a.ReportUntil // which goes by the real time that is left
+	want.ReportUntil = s.lease(t, a)
 	expect(t, "the attempt", want, a)
 	entries, err := s.book.Open(t.Context(), time.Time{}, 10)
 	if len(entries) > 0 || err != nil {

@@ -185,6 +185,16 @@ func (s *stack) attempt(t testing.TB, key ledger.Key) ledger.Attempt {
 	return a
 }
 
+// lease is how long the attempt is its reporter's. It is counted from the time that
+// the invocation really has left, of a minute at most, and 5 seconds longer.
+func (s *stack) lease(t testing.TB, a ledger.Attempt) time.Time {
+	t.Helper()
+	if lasts := a.ReportUntil.Sub(s.now); lasts <= 5*time.Second || lasts > 65*time.Second {
+		t.Errorf("the reporter's lease lasts %s", lasts)
+	}
+	return a.ReportUntil
+}
+
 // wire carries the requests of the collector's clients and counts them. What answer
 // returns, it answers in AWS's place.
 type wire struct {

@@ -15,14 +15,14 @@ import (
 	"errand/pkg/report"
 )
 
-// advice is what a denied ledger's error ends with.
-const advice = "; allow this role dynamodb:GetItem, BatchGetItem, UpdateItem and Query on the table and its indexes, and the use of the table's key"
+// deniedLedger is what is said of a ledger that the launcher's role may not use.
+const deniedLedger = "AccessDeniedException: no; allow this role dynamodb:GetItem, BatchGetItem, UpdateItem and Query on the table and its indexes, and the use of the table's key"
 
 // While the ledger cannot be reached, what need not be remembered starts.
 func TestWithoutTheLedger(t *testing.T) {
 	t.Parallel()
 	denied := func(_ *testing.T, s *stack) { s.wire.breaks(ledgerAway(400, "AccessDeniedException", "no")) }
-	limited := "a job with time limits is not started without the ledger: claim attempt 1 of run r-1 of job j, in the ledger (table ledger): AccessDeniedException: no" + advice
+	limited := "a job with time limits is not started without the ledger: claim attempt 1 of run r-1 of job j, in the ledger (table ledger): " + deniedLedger
 	const invalid = "comand: unknown field, did you mean command?"
 	for _, tc := range []struct {
 		name, fields string
@@ -148,7 +148,7 @@ func TestTheLedgerComesBack(t *testing.T) {
 				return nil
 			}
 			return failing(400, "AccessDeniedException", "no")
-		}, "note the task of attempt 1 of run r-1 of job j, in the ledger (table ledger): AccessDeniedException: no" + advice, map[string]any{"claims": 2.0, "holder": "request-2"}},
+		}, "note the task of attempt 1 of run r-1 of job j, in the ledger (table ledger): " + deniedLedger, map[string]any{"claims": 2.0, "holder": "request-2"}},
 		{"away for the claim", func(operation string) *answer {
 			if operation != "UpdateItem" {
 				return nil
@@ -212,7 +212,7 @@ func TestWokenWithoutTheLedger(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	s.wire.breaks(ledgerAway(400, "AccessDeniedException", "no"))
-	want := "read attempt 1 of run r-1 of job j, in the ledger (table ledger): AccessDeniedException: no" + advice
+	want := "read attempt 1 of run r-1 of job j, in the ledger (table ledger): " + deniedLedger
 	if answer, err := s.invoke(t, wake); err == nil || err.Error() != want || len(s.metricsCounted(t)) != 0 {
 		t.Errorf("%+v, %v", answer, err)
 	}
@@ -226,7 +226,7 @@ func TestTheLedgerGoesAway(t *testing.T) {
 	s.wire.before("RunTask", func() { s.wire.breaks(ledgerAway(400, "AccessDeniedException", "no")) })
 	payload := `{"job": "j", "runId": "r-1", "timeout": "1h"}`
 	answer, err := s.invoke(t, payload)
-	want := "put off attempt 1 of run r-1 of job j, in the ledger (table ledger): AccessDeniedException: no" + advice + "; ECS could not place the task: AGENT"
+	want := "put off attempt 1 of run r-1 of job j, in the ledger (table ledger): " + deniedLedger + "; ECS could not place the task: AGENT"
 	if err == nil || err.Error() != want || answer != (launch.Answer{}) {
 		t.Errorf("%+v, %v", answer, err)
 	}

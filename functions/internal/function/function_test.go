@@ -28,7 +28,7 @@ func TestClock(t *testing.T) {
 			for name, value := range map[string]string{
 				"ERRAND_CLOCK": tt.clock, "AWS_ENDPOINT_URL": tt.endpoint,
 				"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret",
-				"STARTED_BY_PREFIX": "errand/a/", "TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:results",
+				"STARTED_BY_PREFIX": "errand/a/", "TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:results", "TABLE_NAME": "ledger",
 			} {
 				t.Setenv(name, value)
 			}
