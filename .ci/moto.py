@@ -239,7 +239,8 @@ def main(build: Path, stack: ExitStack) -> None:
 
     def launch(payload: dict) -> dict:
         answer, failed = launcher.invoke(payload)
-        check(f"{payload['job']}: the launcher answers STARTED", not failed and answer["status"] == "STARTED" and "again" not in answer, answer)
+        started = not failed and answer["status"] == "STARTED" and "again" not in answer
+        check(f"{payload['job']}: the launcher answers STARTED", started, answer)
         return shown(answer["taskArn"])
 
     def attempt(job: str, run_id: str) -> dict:
@@ -298,7 +299,7 @@ def main(build: Path, stack: ExitStack) -> None:
     check("nothing is published before STOPPED", not failed and published() == ({}, {}, {}))
     collector.invoke(stop_event(task, 3))
     calls = recorded(url)
-    print("note    AWS was called", sum(calls.values()), "times for the run:", *(f"{count} {name}" for name, count in sorted(calls.items())))
+    print("note    calls of AWS for the run:", calls.total(), dict(calls))
     asked = Counter({name: count for name, count in calls.items() if name not in ("DescribeTaskDefinition", "GetLogEvents")})
     check("a task, two messages, and six writes to the ledger, which is not read", asked == {"RunTask": 1, "Publish": 2, "UpdateItem": 6}, asked)
     result, attributes, text = published()
@@ -327,8 +328,8 @@ def main(build: Path, stack: ExitStack) -> None:
 
     # moto knows no client tokens: it would start another task.
     answer, failed = launcher.invoke(payload)
-    check("delivered again, it is answered with the task that it had", not failed and (answer["status"], answer.get("again"), answer["taskArn"]) == (
-        "STARTED", True, task["taskArn"]), answer)
+    check("delivered again, it is answered with the task that it had", not failed
+          and (answer["status"], answer.get("again"), answer["taskArn"]) == ("STARTED", True, task["taskArn"]), answer)
     check("and no other task is started", len(ecs.list_tasks(cluster="jobs", startedBy=task["startedBy"])["taskArns"]) == 1)
     _, failed = collector.invoke(stop_event(task, 3))
     check("its stop event delivered again is told to nobody", not failed and published() == ({}, {}, {}))
