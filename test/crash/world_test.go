@@ -145,43 +145,43 @@ func (p *process) die(operation string) error {
 }
 
 // handler has clients of its own, as a new process does.
-func (c *process) handler(function string) func(context.Context, json.RawMessage) (any, error) {
-	cfg := c.server.Config()
-	cfg.HTTPClient = &http.Client{Transport: c}
+func (p *process) handler(function string) func(context.Context, json.RawMessage) (any, error) {
+	cfg := p.server.Config()
+	cfg.HTTPClient = &http.Client{Transport: p}
 	log := slog.New(slog.DiscardHandler)
-	now := func() time.Time { return c.now }
-	metrics := metric.New(io.Discard, c.prefix, now)
-	book := ledger.New(dynamodb.NewFromConfig(cfg), ledger.Config{Table: c.table, Now: now})
-	reporter := report.New(book, notify.New(sns.NewFromConfig(cfg), c.topics[0], c.topics[1]), metrics, log)
+	now := func() time.Time { return p.now }
+	metrics := metric.New(io.Discard, p.prefix, now)
+	book := ledger.New(dynamodb.NewFromConfig(cfg), ledger.Config{Table: p.table, Now: now})
+	reporter := report.New(book, notify.New(sns.NewFromConfig(cfg), p.topics[0], p.topics[1]), metrics, log)
 	switch function {
 	case "launcher":
 		l := launch.New(ecs.NewFromConfig(cfg), book, reporter, metrics, launch.Config{
-			Cluster: "crash", TaskDefinition: "crash", LaunchType: "EC2", StartedByPrefix: c.prefix, Now: now,
+			Cluster: "crash", TaskDefinition: "crash", LaunchType: "EC2", StartedByPrefix: p.prefix, Now: now,
 		}, log)
 		return func(ctx context.Context, raw json.RawMessage) (any, error) { return l.Handle(ctx, raw) }
 	case "collector":
 		k := collect.New(ecs.NewFromConfig(cfg), cloudwatchlogs.NewFromConfig(cfg), book, reporter, collect.Config{
-			StartedByPrefix: c.prefix, LogPause: time.Millisecond, LogTime: time.Millisecond, Now: now,
+			StartedByPrefix: p.prefix, LogPause: time.Millisecond, LogTime: time.Millisecond, Now: now,
 		}, log)
 		return func(ctx context.Context, raw json.RawMessage) (any, error) { return nil, k.Handle(ctx, raw) }
 	}
-	w := watch.New(ecs.NewFromConfig(cfg), c, sns.NewFromConfig(cfg), book, metrics, watch.Config{
+	w := watch.New(ecs.NewFromConfig(cfg), p, sns.NewFromConfig(cfg), book, metrics, watch.Config{
 		Launcher: "launcher", Collector: "collector", LaunchRate: 100_000, StopRate: 100_000,
 	}, log)
 	return func(ctx context.Context, raw json.RawMessage) (any, error) { return nil, w.Handle(ctx, raw) }
 }
 
 // Invoke is Lambda's, for the watchdog: the event is on its way.
-func (c *process) Invoke(_ context.Context, in *lambda.InvokeInput, _ ...func(*lambda.Options)) (*lambda.InvokeOutput, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	after, err := c.pass("Invoke")
+func (p *process) Invoke(_ context.Context, in *lambda.InvokeInput, _ ...func(*lambda.Options)) (*lambda.InvokeOutput, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	after, err := p.pass("Invoke")
 	if err != nil {
 		return nil, err
 	}
-	c.send(aws.ToString(in.FunctionName), in.Payload)
+	p.send(aws.ToString(in.FunctionName), in.Payload)
 	if after {
-		return nil, c.die("Invoke")
+		return nil, p.die("Invoke")
 	}
 	return &lambda.InvokeOutput{StatusCode: 202}, nil
 }
