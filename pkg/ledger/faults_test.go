@@ -160,9 +160,8 @@ func TestLostAnswer(t *testing.T) {
 	lost := client(t, endpointOf(x), func(o *sdk.Options) { o.HTTPClient = &loser{o.HTTPClient, map[string]int{}} })
 	l := ledger.New(lost, ledger.Config{Table: x.name, Now: func() time.Time { return at(T) }})
 	h, ok, err := l.Claim(t.Context(), first(nil))
-	// It cannot tell its own claim from another launcher's, and leaves the rest to
-	// those who come when all are gone.
-	same(t, "claim", []any{true, nil, false, true, 2}, []any{ok, err, h.Alone, h.Open, h.Claims})
+	// It knows its own claim again.
+	same(t, "claim", []any{true, nil, true, false, 2}, []any{ok, err, h.Alone, h.Open, h.Claims})
 	_, ok, err = l.Launched(t.Context(), key, cluster, task, ledger.Limits{Start: time.Minute})
 	same(t, "launched", []any{true, nil}, []any{ok, err})
 	_, refused, err := l.Conclude(t.Context(), mine, ledger.End{Run: who, Task: task, Verdict: *failedV()})
