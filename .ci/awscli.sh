@@ -252,7 +252,7 @@ await 'a run that has ended is reported' '^LAUNCHED.FAILED.3.results.text.None.N
   --query 'Items[?sk.S==`a#01`].[state.S, verdict.M.status.S, verdict.M.exitCode.N, told.SS[0], told.SS[1], open.S, due.N]'
 try 'attributes by name, the payload not among them' '^(5|[1-9][0-9]*).*' "${ledger[@]}" --key-condition-expression 'pk = :run' --select SPECIFIC_ATTRIBUTES \
   --expression-attribute-values "$run" --projection-expression 'pk, sk, told' --query 'Items[0].[length(keys(@)), payload]'
-try 'the runs of a job' '^run#billing-daily#billing-daily-20261120T020000Z.FAILED$' "${ledger[@]}" --index-name history \
+try 'the runs of a job, the oldest last' 'run#billing-daily#billing-daily-20261120T020000Z.FAILED$' "${ledger[@]}" --index-name history \
   --key-condition-expression 'job = :job' --expression-attribute-values '{":job": {"S": "billing-daily"}}' --no-scan-index-forward \
   --query 'Items[].[pk.S, verdict.M.status.S]'
 echo '{"job": "long", "runId": "r1", "command": ["sleep", "600"]}' >"$work/long.json"
