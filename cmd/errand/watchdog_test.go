@@ -122,7 +122,7 @@ func TestTryWithTheWatchdog(t *testing.T) {
 			"clock      time on AWS passes 60 times as fast as here\n", "│ reading the index\n", `"status": "TIMED_OUT"`, "Subject: TIMED_OUT reindex: ",
 		}},
 		{"launcher/nightly-report.json", "--lose-stop-event", exitWell, []string{
-			"clock      time on AWS passes 60 times as fast as here\n",
+			"clock      time on AWS passes 30 times as fast as here\n",
 			"event      the one of the task's end will be lost; the watchdog has to find out\n",
 			`"status": "SUCCEEDED"`, "Subject: SUCCEEDED nightly-report: exit code 0 after ",
 		}},

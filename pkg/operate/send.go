@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -15,11 +14,7 @@ import (
 )
 
 // Answer is what the launcher or the executor answered.
-type Answer struct {
-	run.Answer
-	Again     bool      `json:"again,omitempty"`
-	NextTryAt time.Time `json:"nextTryAt,omitzero"`
-}
+type Answer struct{ run.Answer }
 
 // Well says whether the run was begun, or has ended well.
 func (a Answer) Well() bool {

@@ -20,8 +20,8 @@ import (
 func main() {
 	var o options
 	flag.IntVar(&o.runs, "runs", 500, "how many runs")
-	flag.Float64Var(&o.factor, "clock", 60, "how many times as fast as the real time AWS's runs")
-	flag.IntVar(&o.rate, "rate", 40, "runs that are delivered in a second of real time, on average; they come in herds")
+	flag.Float64Var(&o.factor, "clock", 30, "how many times as fast as the real time AWS's runs")
+	flag.IntVar(&o.rate, "rate", 15, "runs that are delivered in a second of real time, on average; they come in herds")
 	flag.Uint64Var(&o.seed, "seed", 1, "of everything that is left to chance")
 	flag.StringVar(&o.functions, "functions", "build", "folder of the built functions")
 	flag.StringVar(&o.template, "template", "template.yaml", "SAM template")

@@ -57,7 +57,7 @@ const (
 	shareKilled    = 0.01  // invocations that are killed
 	taskBurst      = 100   // calls of RunTask and StopTask at once …
 	tasksPerSecond = 20    // … and in a second of real time, as ECS allows on Fargate
-	herd           = 200   // runs that are due at once
+	herd           = 150   // runs that are due at once
 	jobs           = 40
 )
 
