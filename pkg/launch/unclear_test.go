@@ -123,6 +123,10 @@ func TestNotAlone(t *testing.T) {
 			status: "WAITING", reason: "ECS could not place the task: AGENT", state: "CLAIMED",
 		},
 		{
+			name: "never any room while another may be alive", after: time.Minute, prepare: func(s *stack) { s.FailPlacement("ATTRIBUTE", 1) },
+			status: "WAITING", reason: "ECS could not place the task: ATTRIBUTE", state: "CLAIMED", refused: "LAUNCH_FAILED",
+		},
+		{
 			name: "failures after an open call, which are that call's", after: 3 * time.Minute, prepare: func(s *stack) { s.FailPlacement("AGENT", 1) },
 			status: "WAITING", reason: "ECS could not place the task: AGENT", state: "DUE",
 		},
