@@ -206,7 +206,7 @@ func (r *Reporter) tell(ctx context.Context, me ledger.Reporter, a ledger.Attemp
 // people wait for.
 func short(ctx context.Context) (context.Context, context.CancelFunc) {
 	half, cancel := run.Share(ctx, markTime)
-	short, stop := context.WithTimeout(half, markTime)
+	short, stop := run.Timeout(half, markTime)
 	return short, func() { stop(); cancel() }
 }
 
