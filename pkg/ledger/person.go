@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -42,6 +43,11 @@ func (l *Ledger) Runs(ctx context.Context, job string, since time.Time, most int
 	if err != nil {
 		return nil, err
 	}
+	return l.attempts(ctx, entries)
+}
+
+// attempts reads the attempts of entries; what cannot be read is left out.
+func (l *Ledger) attempts(ctx context.Context, entries []Entry) ([]Attempt, error) {
 	items, err := l.items(ctx, entries, false)
 	if err != nil {
 		return nil, err
@@ -79,17 +85,8 @@ func (l *Ledger) Going(ctx context.Context) ([]Attempt, error) {
 	if err != nil {
 		return nil, err
 	}
-	items, err := l.items(ctx, entries, false)
-	if err != nil {
-		return nil, err
-	}
-	var list []Attempt
-	for _, i := range items {
-		if a, err := decode(i); err == nil && a.Reported.IsZero() {
-			list = append(list, a)
-		}
-	}
-	return list, nil
+	list, err := l.attempts(ctx, entries)
+	return slices.DeleteFunc(list, func(a Attempt) bool { return !a.Reported.IsZero() }), err
 }
 
 // Attempts returns all attempts of a run, the first one first, and what came second
@@ -127,17 +124,7 @@ func (l *Ledger) Find(ctx context.Context, jobs []string, runID string) ([]Attem
 		k := Key{Job: job, RunID: runID, Attempt: 1}
 		entries = append(entries, Entry{pk: k.partition(), sk: k.sort()})
 	}
-	items, err := l.items(ctx, entries, false)
-	if err != nil {
-		return nil, err
-	}
-	var list []Attempt
-	for _, i := range items {
-		if a, err := decode(i); err == nil {
-			list = append(list, a)
-		}
-	}
-	return list, nil
+	return l.attempts(ctx, entries)
 }
 
 // keysOf returns keys of the index history, the newest first.
