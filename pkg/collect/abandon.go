@@ -66,11 +66,8 @@ func endOf(a ledger.Attempt) result.Result {
 }
 
 // launchAgain is the time from the finding that a run has no task to its next
-// launch, and launchFor how long it is tried to be launched at all.
-const (
-	launchAgain = 10 * time.Second
-	launchFor   = 6 * time.Hour
-)
+// launch.
+const launchAgain = 10 * time.Second
 
 // unlaunched is the end of an attempt that has no task and no launcher, or the time
 // of its next launch.
@@ -103,7 +100,7 @@ func (c *Collector) unlaunched(a ledger.Attempt, forgotten bool) (result.Result,
 // says that its time is over, if there is one.
 func launchTime(a ledger.Attempt) time.Duration {
 	p, _, _ := payload.Decode(a.Payload)
-	return max(launchFor, p.Lateness())
+	return max(payload.RoomTime, p.Lateness())
 }
 
 // givenUp ends a run whose invocation Lambda gave up.

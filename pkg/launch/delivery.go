@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"errand/pkg/ledger"
 	"errand/pkg/payload"
@@ -101,10 +100,6 @@ func (d delivery) limits() ledger.Limits {
 	return ledger.Limits{Start: d.job.StartLimit(), Timeout: d.job.TimeLimit()}
 }
 
-// roomTime is how long ECS is asked for room where the payload does not say how
-// late a run may begin.
-const roomTime = 6 * time.Hour
-
 // missed is a run that can no longer begin in time.
 type missed string
 
@@ -129,7 +124,7 @@ func (l *Launcher) tooLate(d delivery) error {
 		}
 		return nil
 	}
-	if waited := now.Sub(d.hold.FirstClaim); waited > roomTime {
+	if waited := now.Sub(d.hold.FirstClaim); waited > payload.RoomTime {
 		return noRoom(fmt.Sprintf("ECS had no room for the run for %s%s", run.Brief(waited), lastAnswer(d.hold)))
 	}
 	return nil

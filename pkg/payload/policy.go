@@ -22,6 +22,10 @@ func (d Duration) or(other time.Duration) time.Duration {
 // does not say.
 const DefaultStartTimeout = 30 * time.Minute
 
+// RoomTime is how long ECS is asked for room where the payload does not say how late
+// a run may begin.
+const RoomTime = 6 * time.Hour
+
 // StartLimit is how long the task may take to be RUNNING.
 func (p *Job) StartLimit() time.Duration { return p.StartTimeout.or(DefaultStartTimeout) }
 
