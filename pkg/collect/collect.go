@@ -8,10 +8,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
 	"errand/pkg/awserr"
@@ -167,45 +165,4 @@ func region(event taskevent.Event) string {
 		return a.Region
 	}
 	return event.Region
-}
-
-// definitions remembers the revisions that were described.
-type definitions struct {
-	ecs   ECS
-	known sync.Map // revision ARN → definition
-}
-
-// definition is what the collector needs of a task definition revision, by
-// container name.
-type definition map[string]containerDefinition
-
-type containerDefinition struct {
-	essential bool
-	command   []string
-	logDriver string // "" if there is no logConfiguration
-	logOption map[string]string
-}
-
-// get describes a revision once per process.
-func (d *definitions) get(ctx context.Context, revision string) (definition, error) {
-	if known, ok := d.known.Load(revision); ok {
-		return known.(definition), nil
-	}
-	out, err := d.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &revision})
-	if err != nil {
-		return nil, err
-	}
-	if out.TaskDefinition == nil {
-		return nil, fmt.Errorf("the answer for %s has no task definition", revision)
-	}
-	found := definition{}
-	for _, c := range out.TaskDefinition.ContainerDefinitions {
-		entry := containerDefinition{essential: c.Essential == nil || *c.Essential, command: c.Command}
-		if c.LogConfiguration != nil {
-			entry.logDriver, entry.logOption = string(c.LogConfiguration.LogDriver), c.LogConfiguration.Options
-		}
-		found[aws.ToString(c.Name)] = entry
-	}
-	d.known.Store(revision, found)
-	return found, nil
 }
