@@ -243,12 +243,16 @@ func mayPass(err error) bool {
 	if _, ok := errors.AsType[notReady](err); ok {
 		return true
 	}
-	switch awserr.Code(err) {
-	case "TargetNotConnectedException", "ThrottlingException":
-		return awserr.Refused(err)
-	case "InvalidParameterException":
-		// The agent may have stopped since we looked; ECS has no code for it.
-		return awserr.Refused(err) && strings.Contains(awserr.Message(err), "agent isn't running")
+	if !awserr.Refused(err) {
+		return false
 	}
-	return false
+	switch awserr.Code(err) {
+	case "TargetNotConnectedException":
+		return true
+	case "ClientException", "InvalidParameterException":
+		// The codes for anything: the agent may have stopped since we looked, and
+		// another service may have said why not.
+		return strings.Contains(awserr.Message(err), "agent isn't running") || awserr.Passes(awserr.Message(err))
+	}
+	return awserr.Throttled(err)
 }

@@ -3,6 +3,7 @@ package launch
 import (
 	"context"
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -26,7 +27,13 @@ func (r rejection) Error() string { return string(r) }
 // (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html).
 type placementError []types.Failure
 
-func (e placementError) Error() string { return "ECS could not place the task: " + e.reasons() }
+func (e placementError) Error() string {
+	text := "ECS could not place the task: " + e.reasons()
+	if what := hint(text); what != "" {
+		return strings.TrimSuffix(text, ".") + what
+	}
+	return text
+}
 
 func (e placementError) reasons() string {
 	var reasons []string
@@ -49,9 +56,33 @@ func (e placementError) reasons() string {
 // without a reason is the replay of an old failure.
 func (e placementError) mayPass() bool {
 	return len(e) == 0 || slices.ContainsFunc(e, func(f types.Failure) bool {
-		reason := aws.ToString(f.Reason)
-		return reason == "" || reason == "AGENT" || strings.HasPrefix(reason, "RESOURCE:") || strings.Contains(reason, "Capacity is unavailable")
+		return !finalReason.MatchString(aws.ToString(f.Reason)) && !noInstances(aws.ToString(f.Reason))
 	})
+}
+
+// finalReason matches the few reasons of a failure that ask for another request or
+// another cluster. Reasons are an open set of words and sentences (quotas, time-outs,
+// "Internal error."), so that what is not known may pass: a run that waits in vain
+// ends, and one that is given up in vain is missed.
+var finalReason = regexp.MustCompile(`(?i)^\s*(TaskFailedToStart:\s*)?((ATTRIBUTE|LOCATION|MISSING|INACTIVE)\s*($|[^\w\s])|unable to find\b|memberOf\b)`)
+
+// noInstances tells of a cluster without instances. It is final, since nothing adds
+// any for a task of launch type EC2
+// (https://github.com/aws/containers-roadmap/issues/2532).
+func noInstances(text string) bool {
+	return strings.Contains(strings.ToLower(text), "no container instances were found in your cluster")
+}
+
+// hint is what to change about what ECS said, if ECS does not say it.
+func hint(text string) string {
+	text = strings.ToLower(text)
+	switch {
+	case noInstances(text):
+		return "; give capacityProviderStrategy, or the stack LaunchType CLUSTER: launch type EC2 never scales from zero, a capacity provider strategy does"
+	case strings.Contains(text, "you can run concurrently"), strings.Contains(text, "is above your limit"):
+		return "; the quota of AWS Fargate can be raised in Service Quotas"
+	}
+	return ""
 }
 
 // permanent are the error codes that mean the same however often one asks.
@@ -105,17 +136,17 @@ func refusal(err error) (status run.Status, final bool) {
 		return "", false
 	}
 	if code := awserr.Code(err); code != "" {
-		return run.LaunchFailed, permanent[code] && !provisioningQuota(err)
+		return run.LaunchFailed, permanent[code] && !passes(err)
 	}
 	return "", false
 }
 
-// provisioningQuota is the one ClientException that passes by itself: under
-// managed scaling a cluster holds a limited number of tasks in PROVISIONING
-// until instances are there. ECS gives it no code of its own, so that here the
-// text must decide.
-func provisioningQuota(err error) bool {
-	return awserr.Code(err) == "ClientException" && strings.Contains(awserr.Message(err), "PROVISIONING")
+// passes says whether a refusal with one of the two codes that ECS uses for anything
+// passes by itself after all. Other codes mean what they say.
+func passes(err error) bool {
+	code := awserr.Code(err)
+	return (code == "ClientException" || code == "InvalidParameterException") &&
+		awserr.Passes(awserr.Message(err)) && !noInstances(awserr.Message(err))
 }
 
 // summary is err in a few words, for the subject: what AWS says rather than what

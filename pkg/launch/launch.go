@@ -63,6 +63,7 @@ func New(e ECS, l *ledger.Ledger, r *report.Reporter, m *metric.Writer, cfg Conf
 	if cfg.Now == nil {
 		cfg.Now = run.Now
 	}
+	e = gentle{e}
 	return &Launcher{ecs: e, ledger: l, reporter: r, metrics: m, cfg: cfg, log: log, definitions: definitions{ecs: e}}
 }
 

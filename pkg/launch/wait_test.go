@@ -43,7 +43,7 @@ func TestWaits(t *testing.T) {
 			s.Inject(localaws.Fault{Operation: "RunTask", Code: "ClientException", Message: provisioning})
 		}, refused + "ClientException: " + provisioning, 0, 0},
 		{"throttling while looking up", func(s *stack) {
-			s.Inject(localaws.Fault{Operation: "DescribeTaskDefinition", Code: "ThrottlingException", Message: "Rate exceeded", Times: 3})
+			s.Inject(localaws.Fault{Operation: "DescribeTaskDefinition", Code: "ThrottlingException", Message: "Rate exceeded"})
 		}, "ECS does not show task definition sample, check that it has an active revision in this account and Region: ThrottlingException: Rate exceeded", 0, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
