@@ -105,7 +105,8 @@ type missed string
 
 func (m missed) Error() string { return string(m) }
 
-// noRoom is a run for which ECS had no room for too long.
+// noRoom is a run that ECS did not start for too long, for want of room or because of
+// too many calls.
 type noRoom string
 
 func (n noRoom) Error() string { return string(n) }
@@ -125,7 +126,7 @@ func (l *Launcher) tooLate(d delivery) error {
 		return nil
 	}
 	if waited := now.Sub(d.hold.FirstClaim); waited > payload.RoomTime {
-		return noRoom(fmt.Sprintf("ECS had no room for the run for %s%s", run.Brief(waited), lastAnswer(d.hold)))
+		return noRoom(fmt.Sprintf("the run could not be started for %s%s", run.Brief(waited), lastAnswer(d.hold)))
 	}
 	return nil
 }

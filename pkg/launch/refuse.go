@@ -70,6 +70,7 @@ func (l *Launcher) refuse(ctx context.Context, d delivery, why error) (Answer, e
 		return answer, l.ledger.Note(ctx, d.hold, end.Status, end.Reason)
 	}
 	var hidden error
+	throttled := false
 	ab := report.Abandonment{
 		Key: ledger.KeyOf(d.Run), Delivery: d.Delivery, Hold: &d.hold,
 		Limits: func(ledger.Attempt) ledger.Limits { return d.limits() },
@@ -85,6 +86,7 @@ func (l *Launcher) refuse(ctx context.Context, d delivery, why error) (Answer, e
 	if d.asked || d.hold.Claims > 1 {
 		ab.Find = func(ctx context.Context, a ledger.Attempt) (string, string, error) {
 			cluster, task, err := l.find(ctx, a)
+			throttled = awserr.Throttled(err)
 			if awserr.Denied(err) {
 				// Nor will ECS show it to this launcher later: the run must not stay
 				// untold for that.
@@ -94,6 +96,14 @@ func (l *Launcher) refuse(ctx context.Context, d delivery, why error) (Answer, e
 		}
 	}
 	out, err := l.reporter.Abandon(ctx, ab)
+	if throttled && err != nil {
+		// That is not for Lambda to try again, nor for anybody to be alarmed by: when
+		// this launcher's time is over, the watchdog has ECS asked again.
+		log.WarnContext(ctx, "task not started, left to the watchdog", "look", err)
+		answer := d.reply(run.Waiting)
+		answer.Reason, answer.NextTryAt = end.Reason, out.Attempt.Due
+		return answer, nil
+	}
 	return l.outcome(ctx, d, out, err)
 }
 
