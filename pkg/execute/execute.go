@@ -249,10 +249,11 @@ func mayPass(err error) bool {
 	switch awserr.Code(err) {
 	case "TargetNotConnectedException":
 		return true
-	case "ClientException", "InvalidParameterException":
-		// The codes for anything: the agent may have stopped since we looked, and
-		// another service may have said why not.
-		return strings.Contains(awserr.Message(err), "agent isn't running") || awserr.Passes(awserr.Message(err))
+	case "InvalidParameterException":
+		// The agent may have stopped since we looked; ECS has no code for it. Other
+		// texts may pass as well (awserr.Passes), but do not say for sure that there
+		// is no session, and a command never runs twice.
+		return strings.Contains(awserr.Message(err), "agent isn't running")
 	}
 	return awserr.Throttled(err)
 }

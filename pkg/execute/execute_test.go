@@ -600,10 +600,26 @@ func TestTriesAgain(t *testing.T) {
 	if n := s.Calls("ExecuteCommand"); n != 3 {
 		t.Errorf("%d calls of ExecuteCommand, want 3", n)
 	}
-	s.Inject(localaws.Fault{Operation: "ExecuteCommand", Code: "ServerException", Status: 500})
-	s.exec(t, payload(t, map[string]any{"command": []string{"echo", "x"}}))
-	if n := s.Calls("ExecuteCommand"); n != 4 {
-		t.Errorf("a 5xx was tried again: %d calls", n-3)
+	for _, throttling := range []string{"ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"} {
+		before := s.Calls("ExecuteCommand")
+		s.Inject(localaws.Fault{Operation: "ExecuteCommand", Code: throttling, Message: "Rate exceeded"})
+		if r := s.exec(t, payload(t, map[string]any{"command": []string{"echo", "x"}})); r.Status != run.Succeeded {
+			t.Errorf("%s: %s: %s", throttling, r.Status, r.Reason)
+		}
+		if n := s.Calls("ExecuteCommand") - before; n != 2 {
+			t.Errorf("%s: %d calls of ExecuteCommand, want 2", throttling, n)
+		}
+	}
+	for _, once := range []localaws.Fault{
+		{Operation: "ExecuteCommand", Code: "ServerException", Status: 500},
+		{Operation: "ExecuteCommand", Code: "ClientException", Message: "Unable to execute HTTP request: Read timed out"},
+	} {
+		before := s.Calls("ExecuteCommand")
+		s.Inject(once)
+		s.exec(t, payload(t, map[string]any{"command": []string{"echo", "x"}}))
+		if n := s.Calls("ExecuteCommand") - before; n != 1 {
+			t.Errorf("%s was tried again: %d calls", once.Code, n)
+		}
 	}
 }
 

@@ -239,6 +239,45 @@ func TestTooLate(t *testing.T) {
 	}
 }
 
+// What people read in the night after a quota was full for six hours.
+func TestTheLastAnswerIsTold(t *testing.T) {
+	t.Parallel()
+	quota := "You’ve reached the limit on the number of vCPUs you can run concurrently"
+	hint := "; the quota of AWS Fargate can be raised in Service Quotas"
+	for name, tc := range map[string]struct {
+		prepare func(*stack)
+		answer  string
+	}{
+		"in failures": {func(s *stack) { s.FailPlacement(quota, 1) }, "ECS could not place the task: " + quota + hint},
+		"with a full stop": {
+			func(s *stack) { s.FailPlacement("The requested CPU configuration is above your limit.", 1) },
+			"ECS could not place the task: The requested CPU configuration is above your limit" + hint,
+		},
+		"by a code": {func(s *stack) {
+			s.Inject(localaws.Fault{Operation: "RunTask", Code: "LimitExceededException", Message: quota})
+		}, "ECS would not run sample:1 in cluster jobs: LimitExceededException: " + quota + hint},
+		"of the cluster": {func(s *stack) {
+			s.Inject(localaws.Fault{Operation: "RunTask", Code: "ClientException", Message: "Tasks provisioning capacity limit exceeded."})
+		}, "ECS would not run sample:1 in cluster jobs: ClientException: Tasks provisioning capacity limit exceeded"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			tc.prepare(s)
+			first, err := s.invoke(t, `{"job": "j", "runId": "r-1"}`)
+			if err != nil || first.Status != "WAITING" || first.Reason != tc.answer {
+				t.Fatalf("%+v, %v", first, err)
+			}
+			s.pass(6*time.Hour + time.Minute)
+			want := launch.Answer{Job: "j", RunID: "r-1", Attempt: 1, Status: "LAUNCH_FAILED", Reason: "the run could not be started for 6h1m; ECS's last answer: " + tc.answer}
+			got, err := s.invokeAs(t, "request-2", wake)
+			if diff := cmp.Diff(want, got); diff != "" || err != nil {
+				t.Errorf("%v (-want +got):\n%s", err, diff)
+			}
+		})
+	}
+}
+
 // What the launcher cannot be woken for.
 func TestBadWakes(t *testing.T) {
 	t.Parallel()
