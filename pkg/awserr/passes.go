@@ -22,7 +22,7 @@ func Passes(text string) bool {
 			return true
 		}
 		for _, known := range passingCodes {
-			if strings.Contains(m[1], known) {
+			if strings.Contains(m[1]+m[3], known) {
 				return true
 			}
 		}
@@ -36,12 +36,12 @@ func Passes(text string) bool {
 var passing = []string{
 	// Calls, https://docs.aws.amazon.com/ec2/latest/devguide/errors-overview.html
 	// and https://github.com/dagster-io/dagster/issues/33439.
-	"rate exceeded", "request limit exceeded", "too many requests", "your request rate",
+	"rate exceeded", "request limit exceeded", "too many requests", "too many concurrent", "your request rate",
 	// Faults of the other service, https://github.com/reproio/wrapbox/issues/43.
 	"internal error", "internal failure", "internal server error", "internal service error",
 	"service unavailable", "service is unavailable", "temporarily unavailable", "currently unavailable", "temporary failure", "is overloaded",
 	// No answer of the other service.
-	"timed out", "unable to execute http request", "connection reset", "connection refused",
+	"timed out", "connect timeout", "connection timeout", "deadline exceeded", "unable to execute http request", "connection reset", "connection refused",
 	"try again later", "retry your request",
 	// Room: https://github.com/aws/aws-sdk-ruby/issues/3047 and
 	// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html.
@@ -50,8 +50,9 @@ var passing = []string{
 }
 
 // wrapped finds the code or the HTTP status of the other service's answer, as in
-// "(ErrorCode: Throttling)" and "(Service: AmazonEC2; Status Code: 503; Error Code: …".
-var wrapped = regexp.MustCompile(`\berror ?code: ?([\w.]+)|\bstatus ?code: ?(\d{3})\b`)
+// "(ErrorCode: Throttling)", "(Service: AmazonEC2; Status Code: 503; Error Code: …" and
+// "ThrottlingException: …".
+var wrapped = regexp.MustCompile(`\berror ?code: ?([\w.]+)|\bstatus ?code: ?(\d{3})\b|\b([\w.]+exception)\b`)
 
 // passingCodes are parts of codes, in lower case: EC2's are on
 // https://docs.aws.amazon.com/ec2/latest/devguide/errors-overview.html.
