@@ -49,7 +49,7 @@ func TestPasses(t *testing.T) {
 		{"Unable to describe subnets: ThrottlingException", true, "a relative of Rate exceeded"},
 		{"software.amazon.awssdk.core.exception.ApiCallTimeoutException: Client execution did not complete before the specified timeout", true, "the second Java SDK"},
 		{"Connect timeout on endpoint URL: https://ec2.eu-west-1.amazonaws.com/", true, "botocore"},
-		{"Too many concurrent attempts to create a new revision of the specified family.", true, "hashicorp/terraform-provider-aws, of RegisterTaskDefinition"},
+		{"Too many concurrent attempts to create a new revision of the specified family.", true, "of RegisterTaskDefinition, a public Ruby program (hako) waits on it"},
 		{"Too many requests", true, "a relative of Rate exceeded"},
 		{"You've reached the limit on the number of tasks you can run concurrently", true, "wellcomecollection/platform#3875, aws/copilot-cli#3064"},
 		{"You’ve reached the limit on the number of vCPUs you can run concurrently", true, "docs, with its apostrophe"},
