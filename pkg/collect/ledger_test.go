@@ -79,7 +79,7 @@ func (s *stack) stopFor(t testing.TB, why string) {
 
 const exitedWith3 = "container app exited with code 3"
 
-var both = []told{{"results", "FAILED", exitedWith3}, {"text", "FAILED", "exit code 3 after 7m10s"}}
+var both = []told{{"results", "FAILED", exitedWith3}, {"text", "FAILED", "exit code 3 after 6m38s"}}
 
 // reported is the attempt of the run after the sample "failed".
 func (s *stack) reported() ledger.Attempt {

@@ -42,7 +42,7 @@ func TestVerdict(t *testing.T) {
 		{"failed", run.Failed, "container app exited with code 3", "exit code 3", 3, true},
 		{"sidecar-killed", run.Succeeded, "container app exited with code 0", "exit code 0", 0, true},
 		{"injected-container", run.Succeeded, "container app exited with code 0", "exit code 0", 0, true},
-		{"out-of-memory", run.Failed, "container app ran out of memory and was killed with code 137 (OutOfMemoryError: container killed due to memory usage)", "exit code 137 (OutOfMemoryError)", 137, true},
+		{"out-of-memory", run.Failed, "container app ran out of memory and was killed with code 137 (OutOfMemoryError: container killed due to memory usage; the limit was 1024 MiB)", "exit code 137 (OutOfMemoryError)", 137, true},
 		{"killed", run.Failed, "container app exited with code 137 (SIGKILL)", "exit code 137 (SIGKILL)", 137, true},
 		{"segfault", run.Failed, "container app exited with code 139 (SIGSEGV)", "exit code 139 (SIGSEGV)", 139, true},
 		{"not-found", run.Failed, "container app exited with code 127 (command not found)", "exit code 127 (command not found)", 127, true},
@@ -67,7 +67,7 @@ func TestVerdict(t *testing.T) {
 			if !e.Ended(prefix) {
 				t.Fatal("not seen as the end of a task of the stack")
 			}
-			got := e.Task.Verdict(e.Task.Work(prefix).Container)
+			got := e.Task.Verdict(e.Task.Work(prefix).Container, nil)
 			want := taskevent.Verdict{Status: tc.status, Reason: tc.reason, Summary: tc.summary, Ran: tc.ran}
 			if tc.code >= 0 {
 				want.ExitCode = &tc.code
@@ -119,7 +119,7 @@ func TestVerdictOnPartialEvents(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			v := tc.task.Verdict(tc.container)
+			v := tc.task.Verdict(tc.container, nil)
 			if v.Status != tc.status || v.Reason == "" {
 				t.Errorf("got %s (%s), want %s", v.Status, v.Reason, tc.status)
 			}
@@ -162,7 +162,7 @@ func TestOddFields(t *testing.T) {
 			t.Errorf("%s: ended %v, %v", to, e.Ended(prefix), err)
 			continue
 		}
-		if v := e.Task.Verdict(e.Task.Work(prefix).Container); v.Status != run.Failed || v.ExitCode == nil || *v.ExitCode != 3 {
+		if v := e.Task.Verdict(e.Task.Work(prefix).Container, nil); v.Status != run.Failed || v.ExitCode == nil || *v.ExitCode != 3 {
 			t.Errorf("%s: %+v", to, v)
 		}
 	}
@@ -223,7 +223,7 @@ func FuzzVerdict(f *testing.F) {
 			return
 		}
 		work := e.Task.Work(prefix)
-		v := e.Task.Verdict(work.Container)
+		v := e.Task.Verdict(work.Container, nil)
 		if v.Reason == "" || v.Summary == "" || strings.ContainsAny(v.Reason, "\r\n") && work.Container == "" {
 			t.Errorf("reason %q", v.Reason)
 		}
