@@ -35,10 +35,10 @@ func (t Task) Verdict(container string, d Definition) Verdict {
 	switch {
 	case t.interrupted():
 		v.Status = run.Interrupted
-		v.Reason, v.Summary = t.because("AWS took the task away", c), t.cause(c)
+		v.Reason, v.Summary = t.because("AWS took the task away", c), plain(cmp.Or(t.StoppedReason, c.Reason))
 	case stop == userInitiated, stop == schedulerInitiated:
 		v.Status = run.Stopped
-		v.Reason, v.Summary = t.because("the task was stopped", c), t.cause(c)
+		v.Reason, v.Summary = t.because("the task was stopped", c), plain(cmp.Or(t.StoppedReason, c.Reason))
 	case container == "" && (v.Ran || stop != taskFailedToStart):
 		v.Status = run.Lost
 		v.Reason = "no container of the task carries ERRAND_RUN_ID, so it is not known which one the run is about" + detail(t.StoppedReason)
@@ -87,7 +87,7 @@ func (t Task) notStarted(c Container, d Definition) (status run.Status, reason, 
 	}
 	culprit := t.culprit(c, d, false)
 	if culprit == nil && c.Reason == "" && t.StopCode == "" && t.StoppedReason == "" {
-		return run.Lost, t.because("ECS gives neither an exit code nor a stop code", Container{}), ""
+		return run.Lost, "ECS gives neither an exit code nor a stop code", ""
 	}
 	named := ""
 	if culprit != nil {
@@ -95,15 +95,16 @@ func (t Task) notStarted(c Container, d Definition) (status run.Status, reason, 
 	}
 	switch {
 	case c.Reason != "" && waited(c.Reason) && culprit != nil && culprit.failed():
-		return run.StartFailed, what + detail(c.Reason) + "; " + named, t.cause(c)
+		return run.StartFailed, what + detail(c.Reason) + "; " + named, plain(c.Reason)
 	case c.Reason != "", named == "":
-		return run.StartFailed, what + detail(t.deepest(c)), t.cause(c)
+		cause := cmp.Or(c.Reason, t.StoppedReason)
+		return run.StartFailed, what + detail(cause), plain(cause)
 	case culprit.Reason == "" && !general(t.StoppedReason):
 		reason = what + detail(t.StoppedReason)
 		if culprit.failed() {
 			reason += "; " + named
 		}
-		return run.StartFailed, reason, t.cause(c)
+		return run.StartFailed, reason, plain(t.StoppedReason)
 	case c.Name != "":
 		what = fmt.Sprintf("container %s did not start", c.Name)
 	}
@@ -146,22 +147,19 @@ func (t Task) failure(c Container, d Definition) (reason, summary string) {
 	return reason, summary
 }
 
-// because completes a sentence with the deepest cause that ECS gives and with the
-// exit code if there is one.
+// because completes a sentence about the task with ECS's reason, and with what there
+// is to say about the container.
 func (t Task) because(what string, c Container) string {
-	sentence := what + detail(t.deepest(c))
-	if c.ExitCode != nil {
-		sentence += fmt.Sprintf("; container %s %s", c.Name, Exited(*c.ExitCode, ""))
+	what += detail(t.StoppedReason)
+	if c.ExitCode == nil && c.Reason == "" {
+		return what
 	}
-	return sentence
+	return what + "; " + t.says(c)
 }
 
-// deepest is the container's reason before the task's.
-func (t Task) deepest(c Container) string { return cmp.Or(c.Reason, t.StoppedReason) }
-
-// cause is the deepest cause without the container runtime's own introductions.
-func (t Task) cause(c Container) string {
-	cause := oneLine(t.deepest(c))
+// plain is a cause without the container runtime's own introductions.
+func plain(cause string) string {
+	cause = oneLine(cause)
 	if _, inner, ok := strings.Cut(cause, "unable to start container process: "); ok {
 		cause = strings.TrimSuffix(inner, ": unknown")
 	}
