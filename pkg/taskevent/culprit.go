@@ -67,7 +67,7 @@ func (t Task) culprit(c Container, d Definition, ran bool) *Container {
 		if other.Name == c.Name || !d.has(other.Name) {
 			continue
 		}
-		rank := t.rank(other, ran, d == nil || d[other.Name].Essential, d == nil, dependencies[other.Name])
+		rank := other.rank(ran, d == nil || d[other.Name].Essential, d == nil, dependencies[other.Name])
 		if rank > 0 && (found == nil || rank < best) {
 			best, found = rank, &t.Containers[i]
 		}
@@ -77,7 +77,7 @@ func (t Task) culprit(c Container, d Definition, ran bool) *Container {
 
 // rank says how likely it is that a container ended the task, 1 being the most; 0 is
 // no culprit.
-func (t Task) rank(c Container, ran, essential, unknown, dependency bool) int {
+func (c Container) rank(ran, essential, unknown, dependency bool) int {
 	switch {
 	case c.failed() && c.Reason != "" && (!ran || essential || neverRan(c.Reason, c.ExitCode)):
 		if waited(c.Reason) {

@@ -22,10 +22,14 @@ func of(name string, code int, reason string) taskevent.Container {
 	return c
 }
 
-// made is a container that the runtime has made.
-func made(name string, code int, reason string) taskevent.Container {
-	c := of(name, code, reason)
-	c.RuntimeID = "7d3f-" + name
+// made is the run's container, made by the runtime.
+func made(code int, reason string) taskevent.Container {
+	return with("7d3f-1", of("app", code, reason))
+}
+
+// with is a container with a runtime id.
+func with(id string, c taskevent.Container) taskevent.Container {
+	c.RuntimeID = id
 	return c
 }
 
@@ -106,7 +110,7 @@ func ownCode() []relative {
 			"container app exited with code 0", "exit code 0", true,
 		},
 		{
-			"exit 0, and an essential helper could not be pulled", pending(tfts, notStarted, made("app", 0, ""), of("proxy", none, cannotPull)), duo, run.Succeeded,
+			"exit 0, and an essential helper could not be pulled", pending(tfts, notStarted, made(0, ""), of("proxy", none, cannotPull)), duo, run.Succeeded,
 			"container app exited with code 0; essential container proxy did not start: CannotPullContainerError: pull image manifest has been retried 5 time(s): not found", "exit code 0", true,
 		},
 		{
@@ -231,6 +235,10 @@ func culprits() []relative {
 			"container app did not start: CannotCreateContainerError: no such volume", "CannotCreateContainerError: no such volume", false,
 		},
 		{
+			"a code of the agent's, for one that was never made", ended(exited, inTask, with("7d3f-2", of("router", 137, "")), with("7d3f-3", of("migrate", 1, "")), of("app", 143, "")), chain, run.StartFailed,
+			"container app did not start: container migrate exited with code 1", "container migrate exited with code 1", false,
+		},
+		{
 			"killed, and an essential helper failed", ended(exited, inTask, of("side", 1, ""), of("app", 137, ""), of("proxy", 1, "")), duo, run.Failed,
 			"container app exited with code 137 (SIGKILL); essential container proxy exited with code 1, and ECS stops a task when an essential container ends", "exit code 137 (SIGKILL)", true,
 		},
@@ -243,7 +251,7 @@ func culprits() []relative {
 			"container app exited with code 143 (SIGTERM)", "exit code 143 (SIGTERM)", true,
 		},
 		{
-			"killed, and a helper could not be pulled", pending(tfts, notStarted, of("side", none, cannotPull), made("app", 143, "")), duo, run.Failed,
+			"killed, and a helper could not be pulled", pending(tfts, notStarted, of("side", none, cannotPull), made(143, "")), duo, run.Failed,
 			"container app exited with code 143 (SIGTERM); container side did not start: CannotPullContainerError: pull image manifest has been retried 5 time(s): not found", "exit code 143 (SIGTERM)", true,
 		},
 		{
@@ -263,7 +271,7 @@ func culprits() []relative {
 			"container app exited with code 137 (SIGKILL): CannotStopContainerError: timed out", "exit code 137 (SIGKILL)", true,
 		},
 		{
-			"no exit code, and an essential helper failed", ended(exited, inTask, made("app", none, ""), of("proxy", 1, "")), duo, run.Failed,
+			"no exit code, and an essential helper failed", ended(exited, inTask, made(none, ""), of("proxy", 1, "")), duo, run.Failed,
 			"container app ended without an exit code: Essential container in task exited; essential container proxy exited with code 1, and ECS stops a task when an essential container ends", "", true,
 		},
 	}

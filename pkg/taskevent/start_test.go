@@ -7,7 +7,7 @@ import (
 
 func failedStarts() []relative {
 	one := func(stopCode, stopped string, code int, reason string) taskevent.Task {
-		return pending(stopCode, stopped, made("app", code, reason))
+		return pending(stopCode, stopped, made(code, reason))
 	}
 	return []relative{
 		{
@@ -79,11 +79,11 @@ func failedStarts() []relative {
 			"container app did not start: ContainerRuntimeError: failed to create container IO set: x", "ContainerRuntimeError: failed to create container IO set: x", false,
 		},
 		{
-			"runtime, later", ended(exited, inTask, made("app", none, "ContainerRuntimeError: lost the shim")), solo, run.Failed,
+			"runtime, later", ended(exited, inTask, made(none, "ContainerRuntimeError: lost the shim")), solo, run.Failed,
 			"container app ended without an exit code: ContainerRuntimeError: lost the shim", "", true,
 		},
 		{
-			"cannot be inspected", ended(exited, inTask, made("app", none, "CannotInspectContainerError: x")), solo, run.Failed,
+			"cannot be inspected", ended(exited, inTask, made(none, "CannotInspectContainerError: x")), solo, run.Failed,
 			"container app ended without an exit code: CannotInspectContainerError: x", "", true,
 		},
 		{
@@ -103,7 +103,7 @@ func failedStarts() []relative {
 
 func memory() []relative {
 	limited := func(code int, c, task taskevent.Units) taskevent.Task {
-		t := ended(exited, inTask, made("app", code, oom))
+		t := ended(exited, inTask, made(code, oom))
 		t.Containers[0].Memory, t.Memory = c, task
 		return t
 	}
@@ -143,11 +143,11 @@ func memory() []relative {
 			"container app ran out of memory and was killed, without an exit code (OutOfMemoryError: Container killed due to memory usage)", "", true,
 		},
 		{
-			"told by the task alone", ended(exited, oom, made("app", 137, "")), solo, run.Failed,
+			"told by the task alone", ended(exited, oom, made(137, "")), solo, run.Failed,
 			"container app ran out of memory and was killed with code 137 (OutOfMemoryError: Container killed due to memory usage)", "exit code 137 (OutOfMemoryError)", true,
 		},
 		{
-			"under a person's stop", ended(byUser, "late", made("app", 137, oom)), solo, run.Stopped,
+			"under a person's stop", ended(byUser, "late", made(137, oom)), solo, run.Stopped,
 			"the task was stopped: late; container app ran out of memory and was killed with code 137 (OutOfMemoryError: Container killed due to memory usage)", "late", true,
 		},
 	}

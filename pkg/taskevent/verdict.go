@@ -68,6 +68,10 @@ func (t Task) ran(c Container, d Definition) bool {
 	switch {
 	case neverRan(c.Reason, c.ExitCode):
 		return false
+	case killed(c.ExitCode) && c.RuntimeID == "" && slices.ContainsFunc(t.Containers, func(other Container) bool { return other.RuntimeID != "" }):
+		// The agent gives 143 to a container that waited for one that failed
+		// (https://github.com/aws/amazon-ecs-agent/pull/3218).
+		return false
 	case c.ExitCode != nil, outOfMemory(c.Reason):
 		return true
 	case t.stopCode() == taskFailedToStart, neverRan(t.StoppedReason, nil):
