@@ -6,7 +6,6 @@ package collect
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -103,25 +102,25 @@ func (c *Collector) result(ctx context.Context, event taskevent.Event) result.Re
 	if work.Container == "" {
 		work.Container = onlyContainer(task, definition)
 	}
-	verdict := task.Verdict(work.Container)
+	verdict := task.Verdict(work.Container, definition.forVerdict())
 	r := result.Result{
 		Run: work.Run, Status: verdict.Status, Reason: verdict.Reason, Summary: verdict.Summary, ExitCode: verdict.ExitCode,
 		Place:   result.Place{Command: work.Command, Cluster: task.ClusterARN, TaskDefinition: task.TaskDefinition, Container: work.Container},
 		TaskARN: task.TaskARN, StopCode: task.StopCode, StoppedReason: task.StoppedReason,
-		CreatedAt: task.CreatedAt.Time, StartedAt: task.StartedAt.Time, StoppedAt: task.StoppedAt.Time,
+		CreatedAt: task.CreatedAt.Time, StartedAt: task.StartedAt.Time,
+		ExecutionStoppedAt: task.ExecutionStoppedAt.Time, StoppedAt: task.StoppedAt.Time,
+	}
+	if cpu, memory := task.Limits(work.Container); cpu > 0 || memory > 0 {
+		r.Limits = &result.Limits{CPU: cpu, Memory: memory}
 	}
 	for _, container := range task.Containers {
-		entry := result.Container{Name: container.Name, ExitCode: container.ExitCode}
+		entry := result.Container{Name: container.Name, ExitCode: container.ExitCode, Reason: container.Reason}
 		if err == nil {
 			defined, ok := definition[container.Name]
 			if !ok {
 				continue // injected by AWS
 			}
 			entry.Essential = &defined.essential
-			// It may be what ended the run's container, which then says nothing.
-			if code := container.ExitCode; defined.essential && container.Name != work.Container && code != nil && *code != 0 && verdict.Ran {
-				r.Reason += fmt.Sprintf("; essential container %s %s", container.Name, taskevent.Exited(*code, container.Reason))
-			}
 		}
 		r.Containers = append(r.Containers, entry)
 	}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+
+	"errand/pkg/taskevent"
 )
 
 // definitions remembers the revisions that were described.
@@ -21,9 +23,22 @@ type definition map[string]containerDefinition
 
 type containerDefinition struct {
 	essential bool
+	dependsOn []string // names of containers
 	command   []string
 	logDriver string // "" if there is no logConfiguration
 	logOption map[string]string
+}
+
+// forVerdict is what the verdict needs of it; nil if it is not known.
+func (d definition) forVerdict() taskevent.Definition {
+	if d == nil {
+		return nil
+	}
+	view := taskevent.Definition{}
+	for name, c := range d {
+		view[name] = taskevent.Defined{Essential: c.essential, DependsOn: c.dependsOn}
+	}
+	return view
 }
 
 // get describes a revision once per process.
@@ -41,6 +56,9 @@ func (d *definitions) get(ctx context.Context, revision string) (definition, err
 	found := definition{}
 	for _, c := range out.TaskDefinition.ContainerDefinitions {
 		entry := containerDefinition{essential: c.Essential == nil || *c.Essential, command: c.Command}
+		for _, on := range c.DependsOn {
+			entry.dependsOn = append(entry.dependsOn, aws.ToString(on.ContainerName))
+		}
 		if c.LogConfiguration != nil {
 			entry.logDriver, entry.logOption = string(c.LogConfiguration.LogDriver), c.LogConfiguration.Options
 		}

@@ -79,11 +79,11 @@ func (s *stack) stopFor(t testing.TB, why string) {
 
 const exitedWith3 = "container app exited with code 3"
 
-var both = []told{{"results", "FAILED", exitedWith3}, {"text", "FAILED", "exit code 3 after 7m10s"}}
+var both = []told{{"results", "FAILED", exitedWith3}, {"text", "FAILED", "exit code 3 after 6m38s"}}
 
 // reported is the attempt of the run after the sample "failed".
 func (s *stack) reported() ledger.Attempt {
-	ended := time.Date(2026, 11, 20, 2, 7, 41, 233e6, time.UTC)
+	ended := time.Date(2026, 11, 20, 2, 7, 8, 514e6, time.UTC)
 	return ledger.Attempt{
 		Key: theKey, Version: 1, State: ledger.Launched, Method: run.MethodRunTask, FirstClaim: s.begun, ScheduledTime: due,
 		Digest: "command:1", Payload: payload, Cluster: cluster, Task: task, Claims: 1, Holder: "launcher-1",

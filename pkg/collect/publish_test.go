@@ -153,7 +153,7 @@ func TestNotMarked(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	expect(t, "told again", []told{{"results", "FAILED", exitedWith3}, {"text", "FAILED", exitedWith3 + " after 7m10s"}}, got)
+	expect(t, "told again", []told{{"results", "FAILED", exitedWith3}, {"text", "FAILED", exitedWith3 + " after 6m38s"}}, got)
 	expect(t, "metrics", []string{report.Doubles}, s.metrics.names(t))
 	if a := s.attempt(t, theKey); a.Reported.IsZero() {
 		t.Errorf("not marked: %+v", a)

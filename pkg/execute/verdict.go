@@ -121,7 +121,7 @@ func (c *observed) stopped() (status run.Status, reason, summary string) {
 	}
 	cause := strings.TrimSuffix(aws.ToString(c.task.StoppedReason), ".")
 	task := taskevent.Task{StopCode: string(c.task.StopCode), StoppedReason: cause}
-	if v := task.Verdict(""); v.Status == run.Interrupted {
+	if v := task.Verdict("", nil); v.Status == run.Interrupted {
 		return because(run.Interrupted, "AWS took the task away under the command", cause)
 	}
 	return because(run.Stopped, "the task stopped under the command", cause)

@@ -161,7 +161,7 @@ func (r *Reporter) late(ctx context.Context, me ledger.Reporter, e ledger.End) {
 
 // verdict is what the ledger keeps of a result.
 func (r *Reporter) verdict(end result.Result) ledger.Verdict {
-	v := ledger.Verdict{Status: end.Status, ExitCode: end.ExitCode, Reason: end.Reason, Started: end.StartedAt, Ended: end.StoppedAt}
+	v := ledger.Verdict{Status: end.Status, ExitCode: end.ExitCode, Reason: end.Reason, Started: end.StartedAt, Ended: end.EndedAt()}
 	if v.Ended.IsZero() {
 		v.Ended = r.ledger.Now()
 	}

@@ -5,7 +5,8 @@ package result
 import (
 	"bytes"
 	"encoding/json"
-	"math"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -29,15 +30,25 @@ type Result struct {
 	WillRetry bool       `json:"willRetry"`        // another attempt follows
 	ExitCode  *int       `json:"exitCode,omitempty"`
 	Place
-	TaskARN         string      `json:"taskArn,omitempty"`
-	Containers      []Container `json:"containers,omitempty"`
-	StopCode        string      `json:"stopCode,omitempty"`
-	StoppedReason   string      `json:"stoppedReason,omitempty"`
-	CreatedAt       time.Time   `json:"createdAt,omitzero"`
-	StartedAt       time.Time   `json:"startedAt,omitzero"`
-	StoppedAt       time.Time   `json:"stoppedAt,omitzero"`
-	DurationSeconds *float64    `json:"durationSeconds,omitempty"` // filled in by JSON
-	Log             *Log        `json:"log,omitempty"`
+	TaskARN       string      `json:"taskArn,omitempty"`
+	Containers    []Container `json:"containers,omitempty"`
+	StopCode      string      `json:"stopCode,omitempty"`
+	StoppedReason string      `json:"stoppedReason,omitempty"`
+	CreatedAt     time.Time   `json:"createdAt,omitzero"`
+	StartedAt     time.Time   `json:"startedAt,omitzero"`
+	// ExecutionStoppedAt is when the command ended; StoppedAt has the task's clean-up
+	// in it.
+	ExecutionStoppedAt time.Time   `json:"executionStoppedAt,omitzero"`
+	StoppedAt          time.Time   `json:"stoppedAt,omitzero"`
+	DurationSeconds    json.Number `json:"durationSeconds,omitempty"` // filled in by JSON
+	Limits             *Limits     `json:"limits,omitempty"`
+	Log                *Log        `json:"log,omitempty"`
+}
+
+// Limits are what the run's container could use at most, or else its task.
+type Limits struct {
+	CPU    int `json:"cpu,omitempty"`    // in units, 1,024 a core
+	Memory int `json:"memory,omitempty"` // in MiB
 }
 
 // Place is what a run runs, and where.
@@ -53,6 +64,7 @@ type Container struct {
 	Name      string `json:"name"`
 	ExitCode  *int   `json:"exitCode,omitempty"`
 	Essential *bool  `json:"essential,omitempty"`
+	Reason    string `json:"reason,omitempty"` // in ECS's words
 }
 
 // LogStatus says what became of the log excerpt.
@@ -87,12 +99,20 @@ type Log struct {
 	URL     string `json:"url,omitempty"`
 }
 
-// Duration is how long the task ran, and false if it is not known.
+// EndedAt is when the command ended, or else its task.
+func (r Result) EndedAt() time.Time {
+	if !r.ExecutionStoppedAt.IsZero() && !r.ExecutionStoppedAt.Before(r.StartedAt) {
+		return r.ExecutionStoppedAt
+	}
+	return r.StoppedAt
+}
+
+// Duration is how long the command ran, and false if it is not known.
 func (r Result) Duration() (time.Duration, bool) {
-	if r.StartedAt.IsZero() || r.StoppedAt.Before(r.StartedAt) {
+	if r.StartedAt.IsZero() || r.EndedAt().Before(r.StartedAt) {
 		return 0, false
 	}
-	return r.StoppedAt.Sub(r.StartedAt), true
+	return r.EndedAt().Sub(r.StartedAt), true
 }
 
 // JSON is the result for programs, in at most limit bytes. What does not fit is
@@ -102,8 +122,7 @@ func (r Result) JSON(limit int) []byte {
 	r = r.bounded()
 	r.Schema, r.Outcome = Schema, r.Status.Outcome()
 	if d, ok := r.Duration(); ok {
-		seconds := math.Round(d.Seconds()*10) / 10
-		r.DurationSeconds = &seconds
+		r.DurationSeconds = json.Number(strconv.FormatFloat(d.Seconds(), 'f', 1, 64))
 	}
 	if r.Log == nil {
 		return marshal(r)
@@ -208,6 +227,11 @@ func (r Result) bounded() Result {
 	r.Reason = head(Clean(strings.ReplaceAll(r.Reason, "\n", " ")), maxReason)
 	r.Summary = head(Clean(strings.ReplaceAll(r.Summary, "\n", " ")), maxReason)
 	r.StoppedReason = Clean(strings.ReplaceAll(r.StoppedReason, "\n", " "))
+	r.Containers = slices.Clone(r.Containers)
+	for i := range r.Containers {
+		c := &r.Containers[i]
+		c.Reason = head(Clean(strings.ReplaceAll(c.Reason, "\n", " ")), maxName)
+	}
 	if r.Log != nil && len(r.Log.Note) > maxName {
 		log := *r.Log
 		log.Note = head(log.Note, maxName)

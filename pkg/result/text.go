@@ -163,8 +163,8 @@ func (r Result) textAbove() string {
 	if !r.StartedAt.IsZero() {
 		table.row("Started", stamp(r.StartedAt))
 	}
-	if !r.StoppedAt.IsZero() {
-		table.row("Ended", stamp(r.StoppedAt))
+	if ended := r.EndedAt(); !ended.IsZero() {
+		table.row("Ended", stamp(ended))
 	}
 	if d, ok := r.Duration(); ok && r.Status != run.StartFailed {
 		table.row("Ran for", duration(d))

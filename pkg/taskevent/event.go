@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,13 +35,19 @@ type Task struct {
 	StartedBy      string      `json:"startedBy"`
 	StopCode       string      `json:"stopCode"`
 	StoppedReason  string      `json:"stoppedReason"`
+	LaunchType     string      `json:"launchType"`
 	Containers     []Container `json:"containers"`
+	CPU            Units       `json:"cpu"`
+	Memory         Units       `json:"memory"`
 	Overrides      struct {
 		ContainerOverrides []Override `json:"containerOverrides"`
 	} `json:"overrides"`
 	CreatedAt Time `json:"createdAt"`
 	StartedAt Time `json:"startedAt"`
-	StoppedAt Time `json:"stoppedAt"`
+	// ExecutionStoppedAt is when the containers had ended; StoppedAt has the task's
+	// clean-up in it, 22 to 24 seconds on Fargate.
+	ExecutionStoppedAt Time `json:"executionStoppedAt"`
+	StoppedAt          Time `json:"stoppedAt"`
 }
 
 // Time is a time of an event, zero if it cannot be read.
@@ -55,13 +62,52 @@ func (t *Time) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
+// Units are CPU units or MiB, zero if they are not known. ECS writes them as text,
+// which may be "0" or "null" at a container, and as numbers in overrides.
+type Units int
+
+// UnmarshalJSON reads a number or its text, or leaves it at zero.
+func (u *Units) UnmarshalJSON(text []byte) error {
+	n, err := number(text)
+	*u = Units(max(0, n))
+	if err != nil {
+		*u = 0
+	}
+	return nil
+}
+
+func number(text []byte) (int, error) { return strconv.Atoi(strings.Trim(string(text), `"`)) }
+
 // Container is one container of the task, which may be one that the task
 // definition does not have (GuardDuty and Service Connect add theirs).
 type Container struct {
-	Name      string `json:"name"`
-	ExitCode  *int   `json:"exitCode"` // nil: it never ran, or left none
-	Reason    string `json:"reason"`
-	RuntimeID string `json:"runtimeId"`
+	Name              string `json:"name"`
+	ExitCode          *int   `json:"-"` // nil: it never ran, or left none
+	Reason            string `json:"reason"`
+	RuntimeID         string `json:"runtimeId"`
+	CPU               Units  `json:"cpu"`
+	Memory            Units  `json:"memory"` // the hard limit
+	MemoryReservation Units  `json:"memoryReservation"`
+}
+
+// UnmarshalJSON leaves out what cannot be read. An exit code of another type must
+// not become 0, which encoding/json would make of it.
+func (c *Container) UnmarshalJSON(text []byte) error {
+	type plain Container
+	with := struct {
+		*plain
+		ExitCode json.RawMessage `json:"exitCode"`
+	}{plain: (*plain)(c)}
+	if err := json.Unmarshal(text, &with); err != nil {
+		if _, odd := errors.AsType[*json.UnmarshalTypeError](err); !odd {
+			return err
+		}
+	}
+	c.ExitCode = nil
+	if code, err := number(with.ExitCode); err == nil {
+		c.ExitCode = &code
+	}
+	return nil
 }
 
 // Override is what RunTask was told for one container.
@@ -69,6 +115,8 @@ type Override struct {
 	Name        string         `json:"name"`
 	Command     []string       `json:"command"`
 	Environment []run.Variable `json:"environment"`
+	CPU         Units          `json:"cpu"`
+	Memory      Units          `json:"memory"`
 }
 
 // Decode reads an event. A field of another type than expected is left out: the
@@ -129,6 +177,22 @@ func (t Task) Container(name string) Container {
 		return *c
 	}
 	return Container{Name: name}
+}
+
+// Limits are what the container may use at most, in CPU units and MiB, or else the
+// task; zero if it is not known. On EC2 the task's memory may be the sum of what its
+// containers reserve, which is no limit of theirs.
+func (t Task) Limits(container string) (cpu, memory int) {
+	c := t.Container(container)
+	var o Override
+	if i := slices.IndexFunc(t.Overrides.ContainerOverrides, func(o Override) bool { return o.Name == container }); i >= 0 {
+		o = t.Overrides.ContainerOverrides[i]
+	}
+	whole := t.Memory
+	if c.MemoryReservation > 0 && t.LaunchType != "FARGATE" {
+		whole = 0
+	}
+	return int(cmp.Or(o.CPU, c.CPU, t.CPU)), int(cmp.Or(o.Memory, c.Memory, whole))
 }
 
 // ID is the last part of the task's ARN. Old ARNs have no cluster in them.

@@ -22,46 +22,37 @@ type Verdict struct {
 // Verdict judges the task by the named container alone: what ECS killed with
 // it (137, 143) and containers that AWS injected do not count. A missing exit
 // code is never 0, and exit code 0 is success only if the container ended by
-// itself: a program that exits with 0 on SIGTERM was stopped.
-func (t Task) Verdict(container string) Verdict {
+// itself: a program that exits with 0 on SIGTERM was stopped. Its own exit code
+// stands above the task's stop code: a fast job may have ended before its sidecar
+// was started, which ECS calls TaskFailedToStart.
+func (t Task) Verdict(container string, d Definition) Verdict {
 	c := t.Container(container)
-	v := Verdict{ExitCode: c.ExitCode, Ran: t.ran(c)}
+	if c.Reason == "" && outOfMemory(t.StoppedReason) && (c.ExitCode == nil || killed(c.ExitCode)) && len(t.Containers) == 1 {
+		c.Reason = t.StoppedReason
+	}
+	v := Verdict{ExitCode: c.ExitCode, Ran: t.ran(c, d)}
+	stop := t.stopCode()
 	switch {
 	case t.interrupted():
 		v.Status = run.Interrupted
-		v.Reason, v.Summary = t.because("AWS took the task away", c), t.cause(c)
-	case t.StopCode == "UserInitiated", t.StopCode == "ServiceSchedulerInitiated":
+		v.Reason, v.Summary = t.because("AWS took the task away", c), plain(cmp.Or(t.StoppedReason, c.Reason))
+	case stop == userInitiated, stop == schedulerInitiated:
 		v.Status = run.Stopped
-		v.Reason, v.Summary = t.because("the task was stopped", c), t.cause(c)
-	case t.StopCode == "TaskFailedToStart" && !v.Ran:
-		v.Status = run.StartFailed
-		v.Reason, v.Summary = t.because("the task did not start", c), t.cause(c)
-	case container == "":
+		v.Reason, v.Summary = t.because("the task was stopped", c), plain(cmp.Or(t.StoppedReason, c.Reason))
+	case container == "" && (v.Ran || stop != taskFailedToStart):
 		v.Status = run.Lost
 		v.Reason = "no container of the task carries ERRAND_RUN_ID, so it is not known which one the run is about" + detail(t.StoppedReason)
-	case c.ExitCode == nil && !v.Ran && t.StopCode == "":
-		v.Status = run.Lost
-		v.Reason = t.because("ECS gives neither an exit code nor a stop code", c)
 	case !v.Ran:
-		// Another essential container ended before this one was started.
-		v.Status = run.StartFailed
-		v.Reason, v.Summary = t.because(fmt.Sprintf("container %s did not start", container), c), t.cause(c)
-		if other := t.failedContainer(container); other != nil {
-			v.Summary = fmt.Sprintf("container %s %s", other.Name, Exited(*other.ExitCode, other.Reason))
-			v.Reason = fmt.Sprintf("container %s did not start: %s", container, v.Summary)
-		}
-	case c.ExitCode == nil:
+		v.Status, v.Reason, v.Summary = t.notStarted(c, d)
+	case c.ExitCode == nil || *c.ExitCode != 0:
 		v.Status = run.Failed
-		v.Reason = t.because(fmt.Sprintf("container %s ended without an exit code", container), c)
-	case *c.ExitCode != 0:
-		v.Status = run.Failed
-		v.Reason, v.Summary = fmt.Sprintf("container %s %s", container, Exited(*c.ExitCode, c.Reason)), ExitCode(*c.ExitCode, c.Reason)
-	case t.StopCode != "EssentialContainerExited":
+		v.Reason, v.Summary = t.failure(c, d)
+	case stop != essentialExited && stop != taskFailedToStart:
 		v.Status = run.Lost
 		v.Reason = fmt.Sprintf("container %s exited with code 0, but ECS does not say that it ended by itself%s", container, detail(t.StoppedReason))
 	default:
 		v.Status = run.Succeeded
-		v.Reason, v.Summary = fmt.Sprintf("container %s exited with code 0", container), ExitCode(0, "")
+		v.Reason, v.Summary = t.says(c)+t.beside(c, d), ExitCode(0, c.Reason)
 	}
 	if v.Summary == "" {
 		v.Summary = v.Reason
@@ -70,68 +61,109 @@ func (t Task) Verdict(container string) Verdict {
 }
 
 // ran says whether the container was started. ECS gives an exit code or a
-// runtime id to one that was, and a reason of these classes to one that could
+// runtime id to one that was, and a reason of certain classes to one that could
 // not be. Without any of them, the container of a started task ran unless
 // another one has the exit code that ended the task.
-func (t Task) ran(c Container) bool {
-	for _, class := range []string{"CannotStartContainer", "CannotCreateContainer", "CannotPull", "ResourceInitializationError"} {
-		if strings.HasPrefix(c.Reason, class) {
-			return false // Docker has an exit code even then
-		}
-	}
-	if c.ExitCode != nil || c.RuntimeID != "" {
+func (t Task) ran(c Container, d Definition) bool {
+	switch {
+	case neverRan(c.Reason, c.ExitCode):
+		return false
+	case killed(c.ExitCode) && c.RuntimeID == "" && slices.ContainsFunc(t.Containers, func(other Container) bool { return other.RuntimeID != "" }):
+		// The agent gives 143 to a container that waited for one that failed
+		// (https://github.com/aws/amazon-ecs-agent/pull/3218).
+		return false
+	case c.ExitCode != nil, outOfMemory(c.Reason):
+		return true
+	case t.stopCode() == taskFailedToStart, neverRan(t.StoppedReason, nil):
+		return false
+	case c.RuntimeID != "":
 		return true
 	}
-	return !t.StartedAt.IsZero() && !slices.ContainsFunc(t.Containers, func(other Container) bool { return other.ExitCode != nil })
+	return !t.StartedAt.IsZero() && !slices.ContainsFunc(t.Containers, func(other Container) bool { return other.ExitCode != nil && d.has(other.Name) })
 }
 
-// failedContainer is another container that left a failing exit code.
-func (t Task) failedContainer(name string) *Container {
-	for i, c := range t.Containers {
-		if c.Name != name && c.ExitCode != nil && *c.ExitCode != 0 {
-			return &t.Containers[i]
-		}
+// notStarted is the verdict on a container that did not run, with the cause that ECS
+// gives for it, or else the container that is the cause.
+func (t Task) notStarted(c Container, d Definition) (status run.Status, reason, summary string) {
+	what := "the task did not start"
+	if c.Name != "" && t.stopCode() != taskFailedToStart {
+		what = fmt.Sprintf("container %s did not start", c.Name)
 	}
-	return nil
+	culprit := t.culprit(c, d, false)
+	if culprit == nil && c.Reason == "" && t.StopCode == "" && t.StoppedReason == "" {
+		return run.Lost, "ECS gives neither an exit code nor a stop code", ""
+	}
+	named := ""
+	if culprit != nil {
+		named = t.says(*culprit)
+	}
+	switch {
+	case c.Reason != "" && waited(c.Reason) && culprit != nil && culprit.failed():
+		return run.StartFailed, what + detail(c.Reason) + "; " + named, plain(c.Reason)
+	case c.Reason != "", named == "":
+		cause := cmp.Or(c.Reason, t.StoppedReason)
+		return run.StartFailed, what + detail(cause), plain(cause)
+	case culprit.Reason == "" && !general(t.StoppedReason):
+		reason = what + detail(t.StoppedReason)
+		if culprit.failed() {
+			reason += "; " + named
+		}
+		return run.StartFailed, reason, plain(t.StoppedReason)
+	case c.Name != "":
+		what = fmt.Sprintf("container %s did not start", c.Name)
+	}
+	return run.StartFailed, what + ": " + named, named
 }
 
-// interrupted recognizes Spot, host and platform by stop code. Task retirement
-// and host termination are told by their sentences only
-// (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-maintenance.html).
-func (t Task) interrupted() bool {
-	switch t.StopCode {
-	case "SpotInterruption", "TerminationNotice", "InfrastructureHealth":
+// general says whether a stopped reason tells no more than that the task stopped.
+func general(stoppedReason string) bool {
+	switch strings.ToLower(oneLine(stoppedReason)) {
+	case "", "essential container in task exited", "task failed to start", "taskfailedtostart":
 		return true
-	}
-	for _, sentence := range []string{
-		"ECS is performing maintenance on the underlying infrastructure",
-		"Host EC2 (instance",
-		"Your Spot Task was interrupted",
-		"SpotInterruptionError",
-	} {
-		if strings.HasPrefix(t.StoppedReason, sentence) {
-			return true
-		}
 	}
 	return false
 }
 
-// because completes a sentence with the deepest cause that ECS gives and with the
-// exit code if there is one.
-func (t Task) because(what string, c Container) string {
-	sentence := what + detail(t.deepest(c))
+// failure tells of a container that ran and left another code than 0, or none. If it
+// was killed, and ECS does not say why, that is another container's doing.
+func (t Task) failure(c Container, d Definition) (reason, summary string) {
+	reason = t.says(c)
 	if c.ExitCode != nil {
-		sentence += fmt.Sprintf("; container %s %s", c.Name, Exited(*c.ExitCode, ""))
+		summary = ExitCode(*c.ExitCode, c.Reason)
+	} else if c.Reason == "" {
+		reason += detail(t.StoppedReason)
 	}
-	return sentence
+	if c.Reason != "" || c.ExitCode != nil && !killed(c.ExitCode) {
+		return reason + t.beside(c, d), summary
+	}
+	culprit := t.culprit(c, d, true)
+	if culprit == nil {
+		return reason, summary
+	}
+	essential := ""
+	if d[culprit.Name].Essential {
+		essential = "essential "
+	}
+	reason += "; " + essential + t.says(*culprit)
+	if essential != "" && !neverRan(culprit.Reason, culprit.ExitCode) {
+		reason += ", and ECS stops a task when an essential container ends"
+	}
+	return reason, summary
 }
 
-// deepest is the container's reason before the task's.
-func (t Task) deepest(c Container) string { return cmp.Or(c.Reason, t.StoppedReason) }
+// because completes a sentence about the task with ECS's reason, and with what there
+// is to say about the container.
+func (t Task) because(what string, c Container) string {
+	what += detail(t.StoppedReason)
+	if c.ExitCode == nil && c.Reason == "" {
+		return what
+	}
+	return what + "; " + t.says(c)
+}
 
-// cause is the deepest cause without the container runtime's own introductions.
-func (t Task) cause(c Container) string {
-	cause := oneLine(t.deepest(c))
+// plain is a cause without the container runtime's own introductions.
+func plain(cause string) string {
+	cause = oneLine(cause)
 	if _, inner, ok := strings.Cut(cause, "unable to start container process: "); ok {
 		cause = strings.TrimSuffix(inner, ": unknown")
 	}
@@ -150,24 +182,54 @@ func oneLine(cause string) string {
 	return strings.TrimSuffix(strings.Join(strings.Fields(cause), " "), ".")
 }
 
-// outOfMemory is how the reason of a container begins that was killed for memory
-// (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/resolve-outofmemory-error.html).
-const outOfMemory = "OutOfMemoryError"
+// outOfMemory says whether ECS's reason is that a process of the container was killed
+// for memory. It need not be the command: Docker tells it of any process in the
+// container, and the command may go on (https://github.com/aws/amazon-ecs-agent/issues/2467,
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/resolve-outofmemory-error.html).
+func outOfMemory(reason string) bool {
+	return len(reason) >= len(oomError) && strings.EqualFold(reason[:len(oomError)], oomError)
+}
+
+const oomError = "OutOfMemoryError"
 
 // Exited says what an exit code means, as the end of a sentence about what
 // exited. reason is ECS's, if it gives one.
-func Exited(code int, reason string) string {
-	if strings.HasPrefix(reason, outOfMemory) {
-		return fmt.Sprintf("ran out of memory and was killed with code %d (%s)", code, strings.Join(strings.Fields(reason), " "))
+func Exited(code int, reason string) string { return ended(&code, reason, 0) }
+
+// ended is Exited for a container that may have left no code, and whose memory limit
+// in MiB may be known.
+func ended(code *int, reason string, limit int) string {
+	if outOfMemory(reason) {
+		return endedForMemory(code, reason, limit)
 	}
-	return fmt.Sprintf("exited with code %d", code) + inBrackets(meaning(code)) + detail(reason)
+	if code == nil {
+		return "ended without an exit code" + detail(reason)
+	}
+	return fmt.Sprintf("exited with code %d", *code) + inBrackets(meaning(*code)) + detail(reason)
+}
+
+func endedForMemory(code *int, reason string, limit int) string {
+	why := strings.Join(strings.Fields(reason), " ")
+	if limit > 0 {
+		why += fmt.Sprintf("; the limit was %d MiB", limit)
+	}
+	why = inBrackets(why)
+	switch {
+	case code == nil:
+		return "ran out of memory and was killed, without an exit code" + why
+	case *code == 137:
+		return "ran out of memory and was killed with code 137" + why
+	case *code == 0:
+		return "exited with code 0, though a process was killed for memory and the command went on" + why
+	}
+	return ended(code, "", 0) + ", after a process was killed for memory" + why
 }
 
 // ExitCode is what Exited says in a few words.
 func ExitCode(code int, reason string) string {
 	what := meaning(code)
-	if strings.HasPrefix(reason, outOfMemory) {
-		what = outOfMemory
+	if outOfMemory(reason) {
+		what = oomError
 	}
 	return fmt.Sprintf("exit code %d", code) + inBrackets(what)
 }

@@ -42,7 +42,7 @@ func TestVerdict(t *testing.T) {
 		{"failed", run.Failed, "container app exited with code 3", "exit code 3", 3, true},
 		{"sidecar-killed", run.Succeeded, "container app exited with code 0", "exit code 0", 0, true},
 		{"injected-container", run.Succeeded, "container app exited with code 0", "exit code 0", 0, true},
-		{"out-of-memory", run.Failed, "container app ran out of memory and was killed with code 137 (OutOfMemoryError: container killed due to memory usage)", "exit code 137 (OutOfMemoryError)", 137, true},
+		{"out-of-memory", run.Failed, "container app ran out of memory and was killed with code 137 (OutOfMemoryError: container killed due to memory usage; the limit was 1024 MiB)", "exit code 137 (OutOfMemoryError)", 137, true},
 		{"killed", run.Failed, "container app exited with code 137 (SIGKILL)", "exit code 137 (SIGKILL)", 137, true},
 		{"segfault", run.Failed, "container app exited with code 139 (SIGSEGV)", "exit code 139 (SIGSEGV)", 139, true},
 		{"not-found", run.Failed, "container app exited with code 127 (command not found)", "exit code 127 (command not found)", 127, true},
@@ -67,7 +67,7 @@ func TestVerdict(t *testing.T) {
 			if !e.Ended(prefix) {
 				t.Fatal("not seen as the end of a task of the stack")
 			}
-			got := e.Task.Verdict(e.Task.Work(prefix).Container)
+			got := e.Task.Verdict(e.Task.Work(prefix).Container, nil)
 			want := taskevent.Verdict{Status: tc.status, Reason: tc.reason, Summary: tc.summary, Ran: tc.ran}
 			if tc.code >= 0 {
 				want.ExitCode = &tc.code
@@ -119,7 +119,7 @@ func TestVerdictOnPartialEvents(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			v := tc.task.Verdict(tc.container)
+			v := tc.task.Verdict(tc.container, nil)
 			if v.Status != tc.status || v.Reason == "" {
 				t.Errorf("got %s (%s), want %s", v.Status, v.Reason, tc.status)
 			}
@@ -152,6 +152,8 @@ func TestOddFields(t *testing.T) {
 		`"stopCode": "EssentialCon`: `"stopcode": 7, "stopCode": "EssentialCon`,
 		`"containerOverrides": [`:   `"containerOverrides": [null, `,
 		`"lastStatus": "STOPPED",`:  `"lastStatus": "STOPPED", "new": {"a": [1]},`,
+		`"exitCode": 3`:             `"exitCode": "3"`,
+		`"exitCode": 143`:           `"exitCode": {}, "reason": 5, "memory": [1]`,
 	} {
 		odd := strings.Replace(string(raw), from, to, 1)
 		if odd == string(raw) {
@@ -162,7 +164,7 @@ func TestOddFields(t *testing.T) {
 			t.Errorf("%s: ended %v, %v", to, e.Ended(prefix), err)
 			continue
 		}
-		if v := e.Task.Verdict(e.Task.Work(prefix).Container); v.Status != run.Failed || v.ExitCode == nil || *v.ExitCode != 3 {
+		if v := e.Task.Verdict(e.Task.Work(prefix).Container, nil); v.Status != run.Failed || v.ExitCode == nil || *v.ExitCode != 3 {
 			t.Errorf("%s: %+v", to, v)
 		}
 	}
@@ -174,6 +176,49 @@ func TestOddFields(t *testing.T) {
 	for _, broken := range []string{``, `{`, `[]`, `5`, `{"detail-type": 5}`} {
 		if _, err := taskevent.Decode([]byte(broken)); err == nil {
 			t.Errorf("%s is no error", broken)
+		}
+	}
+}
+
+// An exit code that cannot be read is none, and never 0.
+func TestOddExitCode(t *testing.T) {
+	t.Parallel()
+	code := func(n int) *int { return &n }
+	for text, want := range map[string]*int{
+		`3`: code(3), `"3"`: code(3), `-1073741510`: code(-1073741510), `0`: code(0),
+		`null`: nil, `""`: nil, `"null"`: nil, `"x"`: nil, `1.5`: nil, `true`: nil, `{}`: nil, `[0]`: nil, `1e99`: nil,
+	} {
+		e, err := taskevent.Decode([]byte(`{"detail-type": "ECS Task State Change", "detail": {"containers": [{"exitCode": ` + text + `, "name": "app", "reason": "x"}]}}`))
+		if err != nil {
+			t.Fatal(text, err)
+		}
+		if diff := cmp.Diff(taskevent.Container{Name: "app", ExitCode: want, Reason: "x"}, e.Task.Container("app")); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", text, diff)
+		}
+	}
+}
+
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name, detail string
+		cpu, memory  int
+	}{
+		{"the task's, as on Fargate", `"cpu": "256", "memory": "512", "containers": [{"name": "app", "cpu": "0"}]`, 256, 512},
+		{"the container's", `"cpu": "256", "memory": "512", "containers": [{"name": "app", "cpu": "128", "memory": "64"}]`, 128, 64},
+		{"the container's, which are not known", `"cpu": "256", "memory": "512", "containers": [{"name": "app", "cpu": "null", "memory": "null"}]`, 256, 512},
+		{"what RunTask was told", `"memory": "512", "overrides": {"containerOverrides": [{"name": "side", "memory": 1}, {"name": "app", "cpu": 64, "memory": 32}]}, "containers": [{"name": "app", "memory": "64"}]`, 64, 32},
+		{"a reservation is no limit", `"cpu": "256", "memory": "512", "launchType": "EC2", "containers": [{"name": "app", "cpu": "10", "memoryReservation": "512"}]`, 10, 0},
+		{"nor is it where the task has one", `"memory": "512", "launchType": "FARGATE", "containers": [{"name": "app", "memoryReservation": "128"}]`, 0, 512},
+		{"numbers, and what is neither", `"cpu": 256, "memory": "1 GB", "containers": [{"name": "app", "memory": -1}]`, 256, 0},
+		{"nothing", `"containers": []`, 0, 0},
+	} {
+		e, err := taskevent.Decode([]byte(`{"detail-type": "ECS Task State Change", "detail": {` + tc.detail + `}}`))
+		if err != nil {
+			t.Fatal(tc.name, err)
+		}
+		if cpu, memory := e.Task.Limits("app"); cpu != tc.cpu || memory != tc.memory {
+			t.Errorf("%s: got %d and %d, want %d and %d", tc.name, cpu, memory, tc.cpu, tc.memory)
 		}
 	}
 }
@@ -223,12 +268,21 @@ func FuzzVerdict(f *testing.F) {
 			return
 		}
 		work := e.Task.Work(prefix)
-		v := e.Task.Verdict(work.Container)
-		if v.Reason == "" || v.Summary == "" || strings.ContainsAny(v.Reason, "\r\n") && work.Container == "" {
-			t.Errorf("reason %q", v.Reason)
+		d := taskevent.Definition{}
+		for i, c := range e.Task.Containers {
+			d[c.Name] = taskevent.Defined{Essential: i%2 == 0, DependsOn: []string{e.Task.Containers[0].Name}}
 		}
-		if v.Status == run.Succeeded && (v.ExitCode == nil || *v.ExitCode != 0 || e.Task.StopCode != "EssentialContainerExited") {
-			t.Errorf("succeeded with %v and %s", v.ExitCode, e.Task.StopCode)
+		for _, d := range []taskevent.Definition{nil, d} {
+			v := e.Task.Verdict(work.Container, d)
+			if v.Reason == "" || v.Summary == "" || strings.ContainsAny(v.Reason, "\r\n") && work.Container == "" {
+				t.Errorf("reason %q", v.Reason)
+			}
+			if v.Status == run.Succeeded && (v.ExitCode == nil || *v.ExitCode != 0 || e.Task.StopCode == "UserInitiated" || e.Task.StopCode == "" && e.Task.StoppedReason == "") {
+				t.Errorf("succeeded with %v, %s and %s", v.ExitCode, e.Task.StopCode, e.Task.StoppedReason)
+			}
+			if v.Status == run.StartFailed && v.Ran {
+				t.Errorf("it ran, and did not start: %s", v.Reason)
+			}
 		}
 	})
 }

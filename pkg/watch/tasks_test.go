@@ -91,7 +91,7 @@ func TestTimeout(t *testing.T) {
 	if diff := cmp.Diff(want, event.Task.Work("errand/jobs/")); diff != "" {
 		t.Errorf("run (-want +got):\n%s", diff)
 	}
-	if v := event.Task.Verdict("app"); v.Status != run.Stopped || v.ExitCode == nil || *v.ExitCode != 143 || event.Region != "eu-west-1" {
+	if v := event.Task.Verdict("app", nil); v.Status != run.Stopped || v.ExitCode == nil || *v.ExitCode != 143 || event.Region != "eu-west-1" {
 		t.Errorf("verdict %+v, in %s", v, event.Region)
 	}
 	// Nobody has reported it, so it is handed over again.
@@ -137,7 +137,7 @@ func TestEndWithoutEvent(t *testing.T) {
 	s.endpoint.Finish(t)
 	s.forward(6 * time.Minute)
 	s.ticked(map[string]int{"Wakes": 1})
-	if v := s.handed().Task.Verdict("app"); v.Status != run.Failed || v.ExitCode == nil || *v.ExitCode != 3 {
+	if v := s.handed().Task.Verdict("app", nil); v.Status != run.Failed || v.ExitCode == nil || *v.ExitCode != 3 {
 		t.Errorf("verdict %+v", v)
 	}
 }
