@@ -40,7 +40,7 @@ var kinds = []kind{
 	{name: "watchdog: nothing due", function: "watchdog", event: tick(0)},
 	{name: "watchdog: 1000 launches due", function: "watchdog", event: tick(1000), once: true, env: []string{"LAUNCH_RATE=100"}},
 	{name: "executor: a line", function: "executor", event: command("echo done")},
-	{name: "executor: 20 MB in 2 s", function: "executor", event: command("for i in 1 2 3 4 5 6 7 8 9 10; do seq -f " + strings.Repeat("x", 90) + "%09g 20000; sleep 0.2; done")},
+	{name: "executor: 2 MB", function: "executor", event: command("seq -f " + strings.Repeat("x", 90) + "%09g 20000")},
 }
 
 // job is an event that starts a shell command.

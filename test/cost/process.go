@@ -138,7 +138,7 @@ func (p *process) handle(ctx context.Context, event []byte) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.failed {
+	if p.failed || strings.Contains(p.answer, `"LOST"`) {
 		return errors.New("the function answers " + p.answer)
 	}
 	return nil

@@ -156,6 +156,9 @@ func (c *checker) once(properties *yaml.Node) {
 	if limit := (&payload.Exec{}).Limit() + time.Minute; time.Duration(timeout)*time.Second != limit {
 		c.bad("Timeout %d is not a minute more than a command may run", timeout)
 	}
+	if memory, _ := strconv.Atoi(text(properties, "MemorySize")); memory < 512 {
+		c.bad("MemorySize %d has not the share of a core to follow what ECS Exec's agent sends", memory)
+	}
 }
 
 // environment holds the variables of a function against the settings that its

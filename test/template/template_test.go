@@ -175,6 +175,7 @@ func TestTemplateMistakes(t *testing.T) {
 		{name: "commands that run hours late", old: "        MaximumEventAgeInSeconds: 300\n", new: "", want: "ExecutorFunction: a command must not run hours late"},
 		{name: "commands that can be sent again", old: "      EventInvokeConfig:\n        MaximumRetryAttempts: 0\n        MaximumEventAgeInSeconds: 300\n", new: "      DeadLetterQueue:\n        Type: SQS\n        TargetArn: !GetAtt LauncherDeadLetters.Arn\n      EventInvokeConfig:\n        MaximumRetryAttempts: 0\n        MaximumEventAgeInSeconds: 300\n", want: "ExecutorFunction: has a DeadLetterQueue"},
 		{name: "commands that are cut off", old: "      Timeout: 900\n", new: "      Timeout: 120\n", want: "ExecutorFunction: Timeout 120"},
+		{name: "commands whose output comes too fast", old: "      MemorySize: 512\n", new: "", want: "ExecutorFunction: MemorySize 0"},
 		{name: "commands that nobody hears of", old: "        MaximumEventAgeInSeconds: 300\n        DestinationConfig:\n          OnFailure:\n            Type: Lambda\n            Destination: !GetAtt CollectorFunction.Arn\n", new: "        MaximumEventAgeInSeconds: 300\n", want: "ExecutorFunction: its failures must go to CollectorFunction"},
 
 		// The ledger and the watchdog.
