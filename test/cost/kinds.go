@@ -23,7 +23,7 @@ type kind struct {
 	name, function string
 	// event prepares AWS and makes an event.
 	event func(context.Context, *world) ([]byte, error)
-	// env are variables that only this kind has.
+	// env are variables that only this kind has; -env stands above them.
 	env []string
 	// once is for what takes long: only the first event of a process.
 	once bool

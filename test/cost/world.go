@@ -85,7 +85,7 @@ func (w *world) serve() (err error) {
 	}
 	bundle = append(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.fronts[0].Certificate().Raw})...)
 	file := filepath.Join(w.folder, "certificates.pem")
-	if err := os.WriteFile(file, bundle, 0o600); err != nil {
+	if err := os.WriteFile(file, bundle, 0o600); err != nil { //nolint:gosec // in a folder of our own
 		return err
 	}
 	w.env = append(w.env, "SSL_CERT_FILE="+file, "SSL_CERT_DIR="+w.folder, "AWS_ENDPOINT_URL="+w.Server.URL(),
