@@ -31,6 +31,10 @@ type kind struct {
 
 var kinds = []kind{
 	{name: "launcher: a start", function: "launcher", event: job("true", nil)},
+	{name: "launcher: no room", function: "launcher", event: func(ctx context.Context, w *world) ([]byte, error) {
+		w.Server.FailPlacement("RESOURCE:MEMORY", 1)
+		return job("true", nil)(ctx, w)
+	}},
 	{name: "launcher: 200 KB payload", function: "launcher", event: job("true", map[string]any{"environment": map[string]string{"LARGE": strings.Repeat("x", 200<<10)}})},
 	{name: "launcher: 1 MB payload", function: "launcher", event: job("true", map[string]any{"environment": map[string]string{"LARGE": strings.Repeat("x", 1000<<10)}})},
 	{name: "collector: 50 lines", function: "collector", event: ended(job("seq 50", nil))},

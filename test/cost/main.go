@@ -38,8 +38,8 @@ func main() {
 	var env, sizes string
 	flag.StringVar(&o.functions, "functions", "build", "folder of the built functions")
 	flag.StringVar(&o.template, "template", "template.yaml", "SAM template")
-	flag.IntVar(&o.warm, "warm", 20, "events after the first one of each process")
-	flag.IntVar(&o.rounds, "rounds", 5, "processes of each kind: the lower quartile of the processor's time is told, else medians")
+	flag.IntVar(&o.warm, "warm", 6, "events after the first one of each process")
+	flag.IntVar(&o.rounds, "rounds", 3, "processes of each kind: the lower quartile of the processor's time is told, else medians")
 	flag.StringVar(&o.only, "only", "", "measure only what has this in its name")
 	flag.StringVar(&env, "env", "", "variables of the functions, such as GOGC=200,GOMEMLIMIT=100MiB")
 	flag.StringVar(&sizes, "sizes", "128,256,512,1024", "values of MemorySize, in MB")
