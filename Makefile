@@ -16,7 +16,7 @@ GOLANGCI_LINT         = build/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)
 GOLANGCI_LINT_VERSION = v2.15.0
 GOVULNCHECK_VERSION   = v1.9.0
 
-.PHONY: help run local test check format lint template sizes vulncheck bench soak deaths fuzz build deploy \
+.PHONY: help run local test check format lint template sizes vulncheck bench cost soak deaths fuzz build deploy \
 	build-errand build-LauncherFunction build-CollectorFunction build-WatchdogFunction build-ExecutorFunction
 
 help: ## list the targets
@@ -70,6 +70,9 @@ vulncheck: ## look for known vulnerabilities in what the functions and errand ca
 bench: ## measure: payload to RunTask, event to result, the text form, starts
 	go test -run '^$$' -bench . ./pkg/...
 	go test -run '^$$' -bench . -benchtime 100x ./test/start
+
+cost: build ## what the functions take of a core and of memory, and how long that is at each MemorySize; needs Linux
+	go run ./test/cost $(COST)
 
 soak: build-errand ## RUNS (10000) runs through the built functions while everything that may go wrong does
 	go run ./test/soak -runs $(or $(RUNS),10000)

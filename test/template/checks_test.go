@@ -156,6 +156,15 @@ func (c *checker) once(properties *yaml.Node) {
 	if limit := (&payload.Exec{}).Limit() + time.Minute; time.Duration(timeout)*time.Second != limit {
 		c.bad("Timeout %d is not a minute more than a command may run", timeout)
 	}
+	c.fast(properties)
+}
+
+// fast holds the functions that have much to do in a given time to the share of a core
+// that they need for it; docs/design.md has the measurements.
+func (c *checker) fast(properties *yaml.Node) {
+	if memory, _ := strconv.Atoi(text(properties, "MemorySize")); memory < 512 {
+		c.bad("MemorySize %d does not go with the share of a core that its work takes, want 512", memory)
+	}
 }
 
 // environment holds the variables of a function against the settings that its

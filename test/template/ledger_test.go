@@ -107,6 +107,7 @@ func (c *checker) ticking(properties *yaml.Node) {
 	if timeout := text(properties, "Timeout"); timeout != "58" {
 		c.bad("Timeout %s is not the 58 seconds that a tick has until the next", timeout)
 	}
+	c.fast(properties)
 }
 
 func (c *checker) tick(properties *yaml.Node) {

@@ -175,6 +175,7 @@ func TestTemplateMistakes(t *testing.T) {
 		{name: "commands that run hours late", old: "        MaximumEventAgeInSeconds: 300\n", new: "", want: "ExecutorFunction: a command must not run hours late"},
 		{name: "commands that can be sent again", old: "      EventInvokeConfig:\n        MaximumRetryAttempts: 0\n        MaximumEventAgeInSeconds: 300\n", new: "      DeadLetterQueue:\n        Type: SQS\n        TargetArn: !GetAtt LauncherDeadLetters.Arn\n      EventInvokeConfig:\n        MaximumRetryAttempts: 0\n        MaximumEventAgeInSeconds: 300\n", want: "ExecutorFunction: has a DeadLetterQueue"},
 		{name: "commands that are cut off", old: "      Timeout: 900\n", new: "      Timeout: 120\n", want: "ExecutorFunction: Timeout 120"},
+		{name: "commands whose output comes too fast", old: "      MemorySize: 512\n      LoggingConfig:\n        LogGroup: !Ref ExecutorLogs\n", new: "      LoggingConfig:\n        LogGroup: !Ref ExecutorLogs\n", want: "ExecutorFunction: MemorySize 0"},
 		{name: "commands that nobody hears of", old: "        MaximumEventAgeInSeconds: 300\n        DestinationConfig:\n          OnFailure:\n            Type: Lambda\n            Destination: !GetAtt CollectorFunction.Arn\n", new: "        MaximumEventAgeInSeconds: 300\n", want: "ExecutorFunction: its failures must go to CollectorFunction"},
 
 		// The ledger and the watchdog.
@@ -195,6 +196,7 @@ func TestTemplateMistakes(t *testing.T) {
 		{name: "ticks that come late", old: "        MaximumRetryAttempts: 0\n        MaximumEventAgeInSeconds: 60\n", new: "        MaximumRetryAttempts: 0\n", want: "WatchdogFunction: a tick is not to be repeated"},
 		{name: "ticks that EventBridge repeats", old: "            RetryPolicy:\n              MaximumRetryAttempts: 0\n              MaximumEventAgeInSeconds: 60\n", new: "", want: "Tick: a tick is not to be repeated"},
 		{name: "ticks that are kept", old: "        MaximumRetryAttempts: 0\n        MaximumEventAgeInSeconds: 60\n", new: "        MaximumRetryAttempts: 0\n        MaximumEventAgeInSeconds: 60\n        DestinationConfig:\n          OnFailure:\n            Type: Lambda\n            Destination: !GetAtt CollectorFunction.Arn\n", want: "WatchdogFunction: a tick is not to be repeated"},
+		{name: "ticks that fall behind", old: "      MemorySize: 512\n      LoggingConfig:\n        LogGroup: !Ref WatchdogLogs\n", new: "      LoggingConfig:\n        LogGroup: !Ref WatchdogLogs\n", want: "WatchdogFunction: MemorySize 0"},
 		{name: "ticks that overlap", old: "      Timeout: 58\n", new: "      Timeout: 60\n", want: "WatchdogFunction: Timeout 60"},
 		{name: "ticks that are seldom", old: "Schedule: rate(1 minute)", new: "Schedule: rate(2 minutes)", want: "Tick: the ledger counts on a tick each minute"},
 		{name: "ticks that are off", old: "            Schedule: rate(1 minute)\n", new: "            Schedule: rate(1 minute)\n            Enabled: false\n", want: "Tick: is switched off"},

@@ -2,6 +2,7 @@
 package function
 
 import (
+	"crypto/x509"
 	"log/slog"
 	"os"
 	"time"
@@ -42,7 +43,16 @@ func Run[S stack](handler func(Parts[S]) any) {
 		log.Error("start failed", "error", err)
 		os.Exit(1)
 	}
+	readRoots()
 	lambda.Start(handler(parts))
+}
+
+// readRoots reads the machine's hundred and more certificates, which is most of what a
+// first call over TLS takes of the processor, before the first event: while a process
+// starts it has a whole core, afterwards the share that its memory gives it
+// (https://serverlessland.com/content/service/lambda/guides/effectively-running-java-on-serverless/init-heavy-lifting).
+func readRoots() {
+	_, _ = x509.SystemCertPool() // a call that cannot do without them says so
 }
 
 func load[S stack](log *slog.Logger) (p Parts[S], err error) {
