@@ -34,12 +34,13 @@ var rooms = []room{
 	{"pkg/eventpattern", nil},
 	{"pkg/ssmchan", nil},
 	{"pkg/execwrap", nil},
+	{"pkg/console", nil},
 
 	// What is said of a run.
 	{"pkg/run", nil},
 	{"pkg/settings", []string{"pkg/run"}},
 	{"pkg/payload", []string{"pkg/run", "pkg/awsjson"}},
-	{"pkg/result", []string{"pkg/run"}},
+	{"pkg/result", []string{"pkg/run", "pkg/console"}},
 	{"pkg/taskevent", []string{"pkg/run"}},
 	{"pkg/notify", []string{"pkg/run", "pkg/result", "pkg/awserr"}},
 	{"pkg/ledger", []string{"pkg/run", "pkg/result", "pkg/awserr"}},
