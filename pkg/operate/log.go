@@ -1,13 +1,10 @@
 package operate
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
@@ -105,27 +102,21 @@ func (s *Stack) logOf(ctx context.Context, a ledger.Attempt) (result.Log, work, 
 	return log, w, err
 }
 
-// streamOf is where a container's log is, named as the log driver names it
-// (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/specify-log-config.html).
+// streamOf is where a container's log is.
 func streamOf(c types.ContainerDefinition, taskARN, runtimeID string) (result.Log, error) {
 	name := aws.ToString(c.Name)
 	if c.LogConfiguration == nil {
 		return result.Log{}, noLog{"container " + name + " has no logConfiguration"}
 	}
-	if driver := c.LogConfiguration.LogDriver; driver != types.LogDriverAwslogs {
-		return result.Log{}, noLog{fmt.Sprintf("the log driver of container %s is %s, not awslogs", name, driver)}
+	driver := string(c.LogConfiguration.LogDriver)
+	log := result.Locate(driver, c.LogConfiguration.Options, name, taskARN, runtimeID)
+	switch log.Status {
+	case "":
+		return log, nil
+	case result.LogUnsupported:
+		return log, noLog{fmt.Sprintf("the log driver of container %s is %s, not awslogs", name, driver)}
 	}
-	options := c.LogConfiguration.Options
-	arn, _ := run.ParseARN(taskARN)
-	log := result.Log{Group: options["awslogs-group"], Stream: runtimeID, Region: cmp.Or(options["awslogs-region"], arn.Region)}
-	if prefix := options["awslogs-stream-prefix"]; prefix != "" {
-		log.Stream = prefix + "/" + name + "/" + run.LastPart(taskARN)
-	}
-	if log.Group == "" || log.Stream == "" {
-		return log, noLog{"the log configuration of container " + name + " does not tell group and stream: it needs awslogs-group and awslogs-stream-prefix"}
-	}
-	log.URL = logURL(log)
-	return log, nil
+	return log, noLog{"the log configuration of container " + name + " does not tell group and stream: it needs awslogs-group and awslogs-stream-prefix"}
 }
 
 // logEnd is the end of an attempt's log, as a result has it.
@@ -179,42 +170,7 @@ func missing(err error) bool { return awserr.Code(err) == "ResourceNotFoundExcep
 // linesOf are the lines of events, of which one may have several.
 func linesOf(events []logtypes.OutputLogEvent) (lines []string) {
 	for _, e := range events {
-		for line := range strings.SplitSeq(strings.TrimRight(aws.ToString(e.Message), "\r\n"), "\n") {
-			lines = append(lines, result.Clean(line))
-		}
+		lines = append(lines, result.Lines(aws.ToString(e.Message))...)
 	}
 	return lines
-}
-
-// console is the address of the AWS console for a Region.
-func console(region string) string {
-	domain := "aws.amazon.com"
-	switch {
-	case strings.HasPrefix(region, "cn-"):
-		domain = "amazonaws.cn"
-	case strings.HasPrefix(region, "us-gov-"):
-		domain = "amazonaws-us-gov.com"
-	}
-	return "https://" + region + ".console." + domain
-}
-
-// logURL links to the stream in the console, which wants its names encoded twice,
-// with $ for %.
-func logURL(log result.Log) string {
-	twice := func(name string) string {
-		once := strings.ReplaceAll(url.QueryEscape(name), "+", "%20")
-		return strings.ReplaceAll(url.QueryEscape(once), "%", "$")
-	}
-	return console(log.Region) + "/cloudwatch/home?region=" + log.Region +
-		"#logsV2:log-groups/log-group/" + twice(log.Group) + "/log-events/" + twice(log.Stream)
-}
-
-// taskURL links to the task in the console; "" if that cannot be told.
-func taskURL(arn string) string {
-	a, ok := run.ParseARN(arn)
-	cluster := run.ClusterOf(arn)
-	if !ok || cluster == "" {
-		return ""
-	}
-	return console(a.Region) + "/ecs/v2/clusters/" + cluster + "/tasks/" + run.LastPart(arn) + "/configuration?region=" + a.Region
 }

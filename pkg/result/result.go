@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"errand/pkg/console"
 	"errand/pkg/run"
 )
 
@@ -30,6 +31,7 @@ type Result struct {
 	ExitCode  *int       `json:"exitCode,omitempty"`
 	Place
 	TaskARN         string      `json:"taskArn,omitempty"`
+	TaskURL         string      `json:"taskUrl,omitempty"` // filled in by JSON
 	Containers      []Container `json:"containers,omitempty"`
 	StopCode        string      `json:"stopCode,omitempty"`
 	StoppedReason   string      `json:"stoppedReason,omitempty"`
@@ -82,7 +84,8 @@ type Log struct {
 	Lines  []string  `json:"lines,omitempty"`
 	// Truncated says that there is more before the lines.
 	Truncated *bool `json:"truncated,omitempty"`
-	// Settled says that the end of the log did not change between two reads.
+	// Settled says that the log was read when it was complete: some seconds after
+	// the container's end.
 	Settled *bool  `json:"settled,omitempty"`
 	URL     string `json:"url,omitempty"`
 }
@@ -199,6 +202,7 @@ const (
 // bounded cuts the fields whose length others decide. They keep their
 // beginning: names and reasons say the most there.
 func (r Result) bounded() Result {
+	r.TaskURL = console.Task(r.TaskARN, r.Cluster)
 	for _, field := range []*string{
 		&r.Job, &r.ID, &r.Cluster, &r.TaskARN, &r.TaskDefinition, &r.Container, &r.StopCode, &r.StoppedReason,
 	} {
