@@ -82,7 +82,7 @@ func definition() (types.ContainerDefinition, collect.Config) {
 			"awslogs-group": group, "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "ecs",
 		}},
 	}
-	return app, collect.Config{StartedByPrefix: "errand/jobs/", LogLines: 50, LogTime: 200 * time.Millisecond, LogPause: time.Millisecond}
+	return app, collect.Config{StartedByPrefix: "errand/jobs/", LogLines: 50, LogWait: 20 * time.Millisecond}
 }
 
 func (s *stack) register(t testing.TB, app types.ContainerDefinition) {

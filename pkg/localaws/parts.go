@@ -77,6 +77,10 @@ func (s *Server) Limit(burst int, perSecond float64, operations ...string) {
 // each other.
 func (s *Server) HideLog(group string, lines, reads int) { s.logs.Hide(group, lines, reads) }
 
+// LagLogs makes GetLogEvents show every line so long after it was written, in AWS's
+// time.
+func (s *Server) LagLogs(d time.Duration) { s.logs.Lag(d) }
+
 // AddFunction makes a function known, or replaces the one of that name.
 func (s *Server) AddFunction(f Function) { s.lambda.Add(f) }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
@@ -14,6 +15,7 @@ import (
 
 	"errand/pkg/awserr"
 	"errand/pkg/ledger"
+	"errand/pkg/logtail"
 	"errand/pkg/payload"
 	"errand/pkg/result"
 	"errand/pkg/run"
@@ -129,35 +131,21 @@ func (s *Stack) logEnd(ctx context.Context, a ledger.Attempt, lines int) (*resul
 		}
 		return &log, w
 	}
-	log.Status = result.LogEmpty
-	in := &cloudwatchlogs.GetLogEventsInput{LogGroupName: &log.Group, LogStreamName: &log.Stream, Limit: aws.Int32(int32(lines + 1))}
-	for range maxEmptyPages {
-		out, err := s.page(ctx, log, in)
-		if err != nil {
-			log.Status, log.Note = result.LogError, err.Error()
-			if missing(err) {
-				log.Status = result.LogMissing
-			}
-			return &log, w
-		}
-		if len(out.Events) > 0 {
-			log.Status, log.Lines = result.LogOK, linesOf(out.Events)
-			more := len(log.Lines) > lines
-			log.Truncated = &more
-			log.Lines = log.Lines[max(0, len(log.Lines)-lines):]
-			break
-		}
-		if out.NextBackwardToken == nil || aws.ToString(in.NextToken) == *out.NextBackwardToken {
-			break
-		}
-		in.NextToken = out.NextBackwardToken
+	tail, err := logtail.Read(func(in *cloudwatchlogs.GetLogEventsInput, _ bool) (*cloudwatchlogs.GetLogEventsOutput, error) {
+		return s.page(ctx, log, in)
+	}, log.Group, log.Stream, time.Time{}, lines)
+	switch {
+	case missing(err):
+		log.Status, log.Note = result.LogMissing, err.Error()
+	case err != nil:
+		log.Status, log.Note = result.LogError, err.Error()
+	case tail.Empty:
+		log.Status = result.LogEmpty
+	default:
+		log.Status, log.Lines, log.Truncated, log.Note = result.LogOK, tail.Lines, &tail.Truncated, tail.Note
 	}
 	return &log, w
 }
-
-// maxEmptyPages bounds the walk over pages without events, which there may be
-// while there are events beyond them.
-const maxEmptyPages = 20
 
 func (s *Stack) page(ctx context.Context, log result.Log, in *cloudwatchlogs.GetLogEventsInput) (*cloudwatchlogs.GetLogEventsOutput, error) {
 	out, err := s.logs.GetLogEvents(ctx, in, func(o *cloudwatchlogs.Options) { o.Region = log.Region })

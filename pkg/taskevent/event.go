@@ -38,9 +38,10 @@ type Task struct {
 	Overrides      struct {
 		ContainerOverrides []Override `json:"containerOverrides"`
 	} `json:"overrides"`
-	CreatedAt Time `json:"createdAt"`
-	StartedAt Time `json:"startedAt"`
-	StoppedAt Time `json:"stoppedAt"`
+	CreatedAt          Time `json:"createdAt"`
+	ExecutionStoppedAt Time `json:"executionStoppedAt"`
+	StartedAt          Time `json:"startedAt"`
+	StoppedAt          Time `json:"stoppedAt"`
 }
 
 // Time is a time of an event, zero if it cannot be read.

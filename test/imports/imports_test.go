@@ -41,6 +41,7 @@ var rooms = []room{
 	{"pkg/settings", []string{"pkg/run"}},
 	{"pkg/payload", []string{"pkg/run", "pkg/awsjson"}},
 	{"pkg/result", []string{"pkg/run", "pkg/console"}},
+	{"pkg/logtail", []string{"pkg/result"}},
 	{"pkg/taskevent", []string{"pkg/run"}},
 	{"pkg/notify", []string{"pkg/run", "pkg/result", "pkg/awserr"}},
 	{"pkg/ledger", []string{"pkg/run", "pkg/result", "pkg/awserr"}},
