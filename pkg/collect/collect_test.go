@@ -612,15 +612,20 @@ func thousand(r result.Result) error {
 	return nil
 }
 
-func BenchmarkEventToResult(b *testing.B) {
-	aws1000 := still{page: &cloudwatchlogs.GetLogEventsOutput{}, definition: &ecs.DescribeTaskDefinitionOutput{
+// described is the definition of a container that logs.
+func described() *ecs.DescribeTaskDefinitionOutput {
+	return &ecs.DescribeTaskDefinitionOutput{
 		TaskDefinition: &types.TaskDefinition{ContainerDefinitions: []types.ContainerDefinition{{
 			Name: aws.String("app"),
 			LogConfiguration: &types.LogConfiguration{LogDriver: types.LogDriverAwslogs, Options: map[string]string{
 				"awslogs-group": group, "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "ecs",
 			}},
 		}}},
-	}}
+	}
+}
+
+func BenchmarkEventToResult(b *testing.B) {
+	aws1000 := still{page: &cloudwatchlogs.GetLogEventsOutput{}, definition: described()}
 	for i := range 1000 {
 		aws1000.page.Events = append(aws1000.page.Events, logstypes.OutputLogEvent{
 			Timestamp: aws.Int64(int64(i)), Message: aws.String(fmt.Sprintf("2026-11-20T02:07:01Z INFO billed account %d of 1000, total 17.50", i)),

@@ -34,8 +34,9 @@ func (c *Collector) excerpt(ctx context.Context, event taskevent.Event, containe
 		from = created.Add(-time.Minute) // an instance's clock may be behind
 	}
 	read := func(ctx context.Context) (logtail.Tail, error) {
+		p := pager{logs: c.logs, region: log.Region}
 		return logtail.Read(func(in *cloudwatchlogs.GetLogEventsInput, found bool) (*cloudwatchlogs.GetLogEventsOutput, error) {
-			return c.page(ctx, in, log.Region, found)
+			return p.get(ctx, in, found)
 		}, log.Group, log.Stream, from, lines)
 	}
 	ended := cmp.Or(event.Task.ExecutionStoppedAt.Time, event.Task.StoppedAt.Time)
@@ -106,18 +107,32 @@ func (c *Collector) untilStill(ctx context.Context, read func(context.Context) (
 	return last, settled, err
 }
 
-// page gets a page of the log. For one before lines that were found nobody else is
-// to miss all of theirs, so it is not asked for as often, nor for long.
-func (c *Collector) page(ctx context.Context, in *cloudwatchlogs.GetLogEventsInput, region string, found bool) (out *cloudwatchlogs.GetLogEventsOutput, err error) {
+// pager gets the pages of a log.
+type pager struct {
+	logs   Logs
+	region string
+	busy   bool // a call was over the quota
+}
+
+// errBusy is why a page before lines that were found was not asked for.
+var errBusy = errors.New("CloudWatch Logs takes no more calls for now")
+
+// get gets a page. For one before lines that were found, nobody else is to miss all
+// of theirs: it is not asked for when the quota is short, and else not for long.
+func (p *pager) get(ctx context.Context, in *cloudwatchlogs.GetLogEventsInput, found bool) (out *cloudwatchlogs.GetLogEventsOutput, err error) {
 	pause := firstPause
 	if found {
+		if p.busy {
+			return nil, errBusy
+		}
 		var cancel context.CancelFunc
 		ctx, cancel = run.Timeout(ctx, beforeTime)
 		defer cancel()
 		pause = beforePause
 	}
 	err = patiently(ctx, pause, func() error {
-		out, err = c.logs.GetLogEvents(ctx, in, func(o *cloudwatchlogs.Options) { o.Region, o.Retryer = region, aws.NopRetryer{} })
+		out, err = p.logs.GetLogEvents(ctx, in, func(o *cloudwatchlogs.Options) { o.Region, o.Retryer = p.region, aws.NopRetryer{} })
+		p.busy = p.busy || awserr.Throttled(err)
 		return err
 	})
 	return out, awserr.Plain(err)
