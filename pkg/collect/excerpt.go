@@ -76,11 +76,14 @@ func (c *Collector) complete(ctx context.Context, ended time.Time) bool {
 	if wait <= 0 {
 		return true
 	}
-	c.log.InfoContext(ctx, "waiting until the log is complete, ten seconds after the end")
+	c.log.InfoContext(ctx, Waiting)
 	ctx, cancel := run.Reserve(ctx, readTime)
 	defer cancel()
 	return run.Pause(ctx, min(wait, c.cfg.LogWait)) // the task's clock may be ahead
 }
+
+// Waiting is what the collector says when it waits for a log.
+const Waiting = "waiting until the log is complete, ten seconds after the end"
 
 // readTime is kept from the waiting for the reading.
 const readTime = 5 * time.Second
