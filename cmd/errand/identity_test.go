@@ -15,7 +15,7 @@ import (
 // A run is its job and its id.
 func TestTwoJobsWithOneRunID(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1)
+	w := newWorld(t, brisk)
 	one := w.launch(t, `{"job": "bill", "command": ["echo", "bill"], "runId": "upload-7"}`)
 	two := w.launch(t, `{"job": "scan", "command": ["echo", "scan"], "runId": "upload-7"}`)
 	want := []run.Answer{
@@ -41,7 +41,7 @@ func TestTwoJobsWithOneRunID(t *testing.T) {
 // second people are told.
 func TestTwoPayloadsUnderOneIdentity(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1)
+	w := newWorld(t, brisk)
 	eu := w.launch(t, `{"job": "import", "command": ["sleep", "600"], "environment": {"REGION": "eu", "PIN": "4711"}, "scheduledTime": "2026-11-20T02:00:00Z"}`)
 	us := w.launch(t, `{"job": "import", "command": ["sleep", "601"], "environment": {"REGION": "us", "PIN": "0815"}, "scheduledTime": "2026-11-20T02:00:00Z", "group": "us"}`)
 	reason := "runId: run import-20261120T020000Z of job import was delivered before, as task " + run.LastPart(eu.TaskARN) +
@@ -58,7 +58,7 @@ func TestTwoPayloadsUnderOneIdentity(t *testing.T) {
 // The digest is of the payload, not of the revision that it means today.
 func TestRedeliveryAfterADeployment(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1)
+	w := newWorld(t, brisk)
 	payload := `{"job": "report", "command": ["sleep", "600"], "scheduledTime": "2026-11-20T02:00:00Z"}`
 	first := w.launch(t, payload)
 	if _, err := w.Deploy(t.Context(), localstack.Definition); err != nil {
@@ -78,7 +78,7 @@ func TestRedeliveryAfterADeployment(t *testing.T) {
 // afterwards, runs once.
 func TestCommandDeliveredTwice(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1)
+	w := newWorld(t, brisk)
 	if err := w.Live(t.Context(), payload.Exec{}); err != nil {
 		t.Fatal(err)
 	}

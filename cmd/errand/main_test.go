@@ -95,7 +95,7 @@ func TestTry(t *testing.T) {
 	} {
 		t.Run(tc.file, func(t *testing.T) {
 			t.Parallel()
-			code, out, errOut := tryFile(t, "../../events/"+tc.file)
+			code, out, errOut := tryFile(t, "../../events/"+tc.file, "--clock=10")
 			if code != tc.code || errOut != "" {
 				t.Errorf("answered %d, want %d; stderr %q", code, tc.code, errOut)
 			}
@@ -119,21 +119,22 @@ func TestOrder(t *testing.T) {
 		want []string // the beginnings of the lines before the notification
 	}{
 		{"launcher/nightly-report.json", []string{
-			"payload    ../../events/launcher/nightly-report.json", "command    sh -c ", `launcher   {"job":"nightly-report",`,
+			"clock      time on AWS passes 10 times as fast as here", "payload    ../../events/launcher/nightly-report.json", "command    sh -c ", `launcher   {"job":"nightly-report",`,
 			"task       PROVISIONING", "task       PENDING", "task       RUNNING",
 			"           │ report for 2026-11-19", "           │ page 1 of 3", "           │ page 2 of 3", "           │ page 3 of 3",
 			"           │ run nightly-report-20261120T020000Z: all pages written",
-			"task       DEPROVISIONING", "task       STOPPED", "",
+			"task       DEPROVISIONING", "task       STOPPED",
+			"collector  waiting until the log is complete, ten seconds after the end", "",
 		}},
 		{"executor/cache-clear.json", []string{
 			// It has a time limit.
-			"payload    ../../events/executor/cache-clear.json", "command    sh -c ",
+			"clock      time on AWS passes 10 times as fast as here", "payload    ../../events/executor/cache-clear.json", "command    sh -c ",
 			"task       PROVISIONING", "task       PENDING", "task       RUNNING", `executor   {"job":"cache-clear",`, "",
 		}},
 	} {
 		t.Run(tc.file, func(t *testing.T) {
 			t.Parallel()
-			_, out, _ := tryFile(t, "../../events/"+tc.file)
+			_, out, _ := tryFile(t, "../../events/"+tc.file, "--clock=10")
 			before, _, _ := strings.Cut(out, "\nThe notification ")
 			got := strings.Split(taskID.ReplaceAllString(before, "task       "), "\n")
 			if !slices.EqualFunc(got, tc.want, strings.HasPrefix) {
@@ -261,7 +262,7 @@ func TestLocal(t *testing.T) {
 // A stop event that EventBridge delivers twice is reported once.
 func TestDisturbedEvents(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1)
+	w := newWorld(t, brisk)
 	dropped := w.hears(`message="not reported"`)
 	w.Server.DisturbEvents(true, 0)
 	w.launch(t, `{"job": "twice", "runId": "r-1", "command": ["echo", "one line"]}`)
@@ -277,7 +278,7 @@ func TestDisturbedEvents(t *testing.T) {
 // Only failures reach a subscriber with a filter policy, over HTTP.
 func TestFilterPolicy(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1)
+	w := newWorld(t, brisk)
 	bodies := make(chan string, 10)
 	subscriber := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		var body bytes.Buffer
@@ -318,7 +319,7 @@ func TestFilterPolicy(t *testing.T) {
 // An event starts a job, as in the guide of make local.
 func TestEventStartsAJob(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1)
+	w := newWorld(t, brisk)
 	entries, err := os.ReadFile("../../events/put-events.json")
 	if err != nil {
 		t.Fatal(err)

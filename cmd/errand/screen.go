@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"errand/pkg/collect"
 	"errand/pkg/localaws"
 )
 
@@ -94,8 +95,11 @@ func (s *screen) watch(o localaws.Occurrence) {
 			s.task(o)
 		}
 	case localaws.FunctionLog:
-		if s.functions {
+		switch {
+		case s.functions:
 			s.write(o.Subject, o.Text)
+		case strings.Contains(o.Text, collect.Waiting): // nothing else would be seen for so long
+			s.write(o.Subject, collect.Waiting)
 		}
 		s.kept = append(s.kept, o.Subject+": "+o.Text)
 		if len(s.kept) > maxKept {

@@ -58,7 +58,7 @@ func TestWaitsTooLong(t *testing.T) {
 // destination tells of the run.
 func TestLauncherThatCannotStart(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1)
+	w := newWorld(t, brisk)
 	w.launcher(map[string]string{"CLUSTER": ""})
 	if err := w.Server.InvokeAsync("launcher", []byte(`{"job": "billing", "runId": "r-1"}`)); err != nil {
 		t.Fatal(err)

@@ -24,6 +24,9 @@ import (
 // times that the functions keep back are too short in a much quicker one.
 const quick = 30
 
+// brisk is the speed of worlds in which nothing is waited for but logs.
+const brisk = 10
+
 // newWorld is the local stack with the built functions, and the speed of its time.
 func newWorld(t *testing.T, speed float64) *world {
 	t.Helper()

@@ -30,9 +30,9 @@ type ECS interface {
 type Config struct {
 	StartedByPrefix string
 	LogLines        int // where the run does not say; 0 to 1000
-	// LogTime bounds the reading of one log, 0 means 15 seconds; LogPause is
-	// the moment between two reads, 0 means 2 seconds.
-	LogTime, LogPause time.Duration
+	// LogWait is how long after the container's end a log is complete; 0 means 10
+	// seconds.
+	LogWait time.Duration
 	// Now is the time; nil means run.Now.
 	Now func() time.Time
 }
@@ -52,20 +52,21 @@ type Collector struct {
 
 // New makes a Collector.
 func New(e ECS, l Logs, book *ledger.Ledger, r *report.Reporter, cfg Config, log *slog.Logger) *Collector {
-	if cfg.LogTime == 0 {
-		cfg.LogTime = 15 * time.Second
+	if cfg.LogWait == 0 {
+		cfg.LogWait = 10 * time.Second
 	}
 	if cfg.Now == nil {
 		cfg.Now = run.Now
 	}
-	if cfg.LogPause == 0 {
-		cfg.LogPause = 2 * time.Second
-	}
 	return &Collector{ecs: e, definitions: definitions{ecs: e}, logs: l, ledger: book, reporter: r, cfg: cfg, log: log}
 }
 
-// publishTime is kept back from the function's deadline to publish.
-const publishTime = 20 * time.Second
+// publishTime is kept back from the function's deadline to publish, and askTime is
+// what there is for the rest where there is no deadline.
+const (
+	publishTime = 20 * time.Second
+	askTime     = 40 * time.Second
+)
 
 // Handle reports the end of a run. What is not the end of one of the stack's
 // tasks is ignored. An error means that the result was not published, so that
@@ -91,7 +92,7 @@ func (c *Collector) Handle(ctx context.Context, raw json.RawMessage) error {
 // result gathers everything that subscribers are told. Whatever cannot be found
 // out leaves the verdict standing.
 func (c *Collector) result(ctx context.Context, event taskevent.Event) result.Result {
-	ctx, cancel := run.Reserve(ctx, publishTime)
+	ctx, cancel := c.beforePublishing(ctx)
 	defer cancel()
 	task := event.Task
 	work := task.Work(c.cfg.StartedByPrefix)
@@ -158,10 +159,10 @@ func onlyContainer(task taskevent.Task, d definition) string {
 	return ""
 }
 
-// region is the task's own, for what does not say another.
-func region(event taskevent.Event) string {
-	if a, ok := run.ParseARN(event.Task.TaskARN); ok {
-		return a.Region
+// beforePublishing is a context for what comes before the publication.
+func (c *Collector) beforePublishing(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); !ok {
+		return run.Timeout(ctx, askTime)
 	}
-	return event.Region
+	return run.Reserve(ctx, publishTime)
 }

@@ -156,7 +156,7 @@ func TestEverySample(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)
 	}
-	s := start(t, func(_ *types.ContainerDefinition, c *collect.Config) { c.LogTime = time.Minute })
+	s := start(t)
 	s.write(t, "loading rates", "FATAL rate table is empty")
 	for _, file := range files {
 		s.fresh(t) // the samples are all of one run
@@ -190,19 +190,6 @@ func TestEverySample(t *testing.T) {
 }
 
 var update = flag.Bool("update", false, "write the golden files")
-
-// A read that fails after one that did not takes nothing away.
-func TestLaterReadFails(t *testing.T) {
-	t.Parallel()
-	for _, code := range []string{"ServiceUnavailableException", "AccessDeniedException"} {
-		s := start(t)
-		s.write(t, "FATAL cause")
-		s.Inject(localaws.Fault{Operation: "GetLogEvents", Code: code, Skip: 1, Times: 1000})
-		if got := s.handle(t, event(t, "failed")); got.Log.Status != "ok" || len(got.Log.Lines) != 1 || *got.Log.Settled {
-			t.Errorf("%s: log %+v", code, got.Log)
-		}
-	}
-}
 
 // Without a prefix, Docker on EC2 names the stream by the container's id.
 func TestStreamWithoutPrefix(t *testing.T) {
@@ -262,7 +249,7 @@ func TestOddPages(t *testing.T) {
 			s := start(t)
 			var got result.Result
 			c := collect.New(ecs.NewFromConfig(s.Config()), &pages{list: tc.pages}, s.book, s.telling(func(r result.Result) error { got = r; return nil }),
-				collect.Config{StartedByPrefix: "errand/jobs/", LogLines: 50, LogTime: 20 * time.Millisecond, LogPause: time.Millisecond}, slog.New(slog.DiscardHandler))
+				collect.Config{StartedByPrefix: "errand/jobs/", LogLines: 50, LogWait: time.Millisecond}, slog.New(slog.DiscardHandler))
 			if err := c.Handle(t.Context(), event(t, "failed")); err != nil {
 				t.Fatal(err)
 			}
@@ -300,8 +287,7 @@ func TestLeavesInjectedContainersOut(t *testing.T) {
 	}
 }
 
-// A warm function reports two runs: a log that is still takes two reads, a
-// revision one look, and nothing of the first run is in the second's result.
+// A warm function reports two runs: a log is read once, a revision described once, and nothing of the first run is in the second's result.
 func TestTwoRunsOnAWarmFunction(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -333,7 +319,7 @@ func TestTwoRunsOnAWarmFunction(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	if n := s.Calls("GetLogEvents") - reads; n != 2 {
-		t.Errorf("%d reads of a log that is still, want 2", n)
+		t.Errorf("%d pages of a log of one line, want it and the one that says that there is none before it", n)
 	}
 	if n := s.Calls("Publish") - publishes; n != 2 {
 		t.Errorf("%d publications, want one per topic", n)
@@ -362,35 +348,6 @@ func TestIgnoresWhatIsNotOurs(t *testing.T) {
 	}
 	if err := s.collector.Handle(t.Context(), json.RawMessage(`[]`)); err == nil {
 		t.Error("an event that cannot be read is not an error, and so is lost")
-	}
-}
-
-// Lines that CloudWatch shows late are waited for.
-func TestLateLines(t *testing.T) {
-	t.Parallel()
-	for _, tc := range []struct {
-		name        string
-		lines       int // hidden
-		reads       int // for so many reads
-		wantSettled bool
-	}{
-		{"the stream is late", -1, 3, true},
-		{"all lines are late", 2, 3, true},
-		{"the last line is late", 1, 1, true},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			s := start(t, func(_ *types.ContainerDefinition, c *collect.Config) { c.LogTime = time.Minute })
-			s.write(t, "working", "FATAL rate table is empty")
-			s.HideLog(group, tc.lines, tc.reads)
-			got := s.handle(t, event(t, "failed"))
-			if diff := cmp.Diff([]string{"working", "FATAL rate table is empty"}, got.Log.Lines); diff != "" {
-				t.Errorf("lines (-want +got):\n%s", diff)
-			}
-			if *got.Log.Settled != tc.wantSettled {
-				t.Errorf("settled is %v", *got.Log.Settled)
-			}
-		})
 	}
 }
 
@@ -592,7 +549,7 @@ func TestFailedLaunch(t *testing.T) {
 // The function's deadline leaves time to publish, however slow the log is.
 func TestDeadlineLeavesTimeToPublish(t *testing.T) {
 	t.Parallel()
-	s := start(t, func(_ *types.ContainerDefinition, c *collect.Config) { c.LogTime = time.Hour })
+	s := start(t)
 	s.write(t, "x")
 	s.Inject(localaws.Fault{Operation: "GetLogEvents", Delay: time.Hour})
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
@@ -655,15 +612,20 @@ func thousand(r result.Result) error {
 	return nil
 }
 
-func BenchmarkEventToResult(b *testing.B) {
-	aws1000 := still{page: &cloudwatchlogs.GetLogEventsOutput{}, definition: &ecs.DescribeTaskDefinitionOutput{
+// described is the definition of a container that logs.
+func described() *ecs.DescribeTaskDefinitionOutput {
+	return &ecs.DescribeTaskDefinitionOutput{
 		TaskDefinition: &types.TaskDefinition{ContainerDefinitions: []types.ContainerDefinition{{
 			Name: aws.String("app"),
 			LogConfiguration: &types.LogConfiguration{LogDriver: types.LogDriverAwslogs, Options: map[string]string{
 				"awslogs-group": group, "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "ecs",
 			}},
 		}}},
-	}}
+	}
+}
+
+func BenchmarkEventToResult(b *testing.B) {
+	aws1000 := still{page: &cloudwatchlogs.GetLogEventsOutput{}, definition: described()}
 	for i := range 1000 {
 		aws1000.page.Events = append(aws1000.page.Events, logstypes.OutputLogEvent{
 			Timestamp: aws.Int64(int64(i)), Message: aws.String(fmt.Sprintf("2026-11-20T02:07:01Z INFO billed account %d of 1000, total 17.50", i)),
@@ -672,7 +634,7 @@ func BenchmarkEventToResult(b *testing.B) {
 	book := ledger.New(aws1000, ledger.Config{Table: "ledger"})
 	reporter := report.New(book, publisher(thousand), metric.New(io.Discard, "errand/jobs/", time.Now), slog.New(slog.DiscardHandler))
 	c := collect.New(aws1000, aws1000, book, reporter, collect.Config{
-		StartedByPrefix: "errand/jobs/", LogLines: 1000, LogPause: time.Nanosecond,
+		StartedByPrefix: "errand/jobs/", LogLines: 1000,
 	}, slog.New(slog.DiscardHandler))
 	raw := event(b, "succeeded")
 	b.ReportAllocs()

@@ -46,7 +46,12 @@ func (d *definitions) get(ctx context.Context, revision string) (definition, err
 	if known, ok := d.known.Load(revision); ok {
 		return known.(definition), nil
 	}
-	out, err := d.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &revision})
+	var out *ecs.DescribeTaskDefinitionOutput
+	err := patiently(ctx, firstPause, func() (err error) {
+		out, err = d.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &revision},
+			func(o *ecs.Options) { o.Retryer = aws.NopRetryer{} })
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

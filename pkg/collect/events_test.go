@@ -69,8 +69,12 @@ func TestPublicEvents(t *testing.T) {
 			if err := dec.Decode(&want); err != nil || c.Source == "" {
 				t.Fatal(c.Source, err)
 			}
-			s := start(t, func(_ *types.ContainerDefinition, cfg *collect.Config) { cfg.StartedByPrefix = "errand/lab/" })
-			s.registerPublic(t, c)
+			var event struct{ Region string }
+			if err := json.Unmarshal(c.Event, &event); err != nil {
+				t.Fatal(err)
+			}
+			s := startIn(t, event.Region, func(_ *types.ContainerDefinition, cfg *collect.Config) { cfg.StartedByPrefix = "errand/lab/" })
+			s.registerPublic(t, c, event.Region)
 			if err := s.collector.Handle(t.Context(), c.Event); err != nil {
 				t.Fatal(err)
 			}
@@ -79,7 +83,7 @@ func TestPublicEvents(t *testing.T) {
 	}
 }
 
-func (s *stack) registerPublic(t *testing.T, c publicEvent) {
+func (s *stack) registerPublic(t *testing.T, c publicEvent, region string) {
 	t.Helper()
 	for family, containers := range c.TaskDefinition {
 		in := &ecs.RegisterTaskDefinitionInput{Family: &family, Memory: aws.String("512"), NetworkMode: types.NetworkModeAwsvpc}
@@ -87,7 +91,7 @@ func (s *stack) registerPublic(t *testing.T, c publicEvent) {
 			d := types.ContainerDefinition{
 				Name: &given.Name, Image: aws.String("local"), Essential: given.Essential,
 				LogConfiguration: &types.LogConfiguration{LogDriver: types.LogDriverAwslogs, Options: map[string]string{
-					"awslogs-group": "/ecs/" + family, "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "ecs",
+					"awslogs-group": "/ecs/" + family, "awslogs-region": region, "awslogs-stream-prefix": "ecs",
 				}},
 			}
 			if given.Log != "" {

@@ -4,16 +4,14 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"net/url"
-	"slices"
-	"strings"
+	"math/rand/v2"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
 	"errand/pkg/awserr"
+	"errand/pkg/logtail"
 	"errand/pkg/result"
 	"errand/pkg/run"
 	"errand/pkg/taskevent"
@@ -24,71 +22,84 @@ type Logs interface {
 	GetLogEvents(context.Context, *cloudwatchlogs.GetLogEventsInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.GetLogEventsOutput, error)
 }
 
-// excerpt reads the end of the container's log until it is still. ran says
+// excerpt reads the end of the container's log when it is complete. ran says
 // whether the container was started; if not, there is nothing to wait for.
 func (c *Collector) excerpt(ctx context.Context, event taskevent.Event, container taskevent.Container, d containerDefinition, lines int, ran bool) *result.Log {
-	switch d.logDriver {
-	case "awslogs":
-	case "":
-		return &result.Log{Status: result.LogUnsupported, Note: result.NoLogDriver}
-	default:
-		return &result.Log{Status: result.LogUnsupported, Note: d.logDriver}
+	log := result.Locate(d.logDriver, d.logOption, container.Name, event.Task.TaskARN, container.RuntimeID)
+	if log.Status != "" {
+		return &log
 	}
-	log := &result.Log{Group: d.logOption["awslogs-group"], Region: cmp.Or(d.logOption["awslogs-region"], region(event))}
-	// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/specify-log-config.html
-	if prefix := d.logOption["awslogs-stream-prefix"]; prefix != "" {
-		log.Stream = prefix + "/" + container.Name + "/" + event.Task.ID()
-	} else {
-		// On EC2 without a prefix, Docker names the stream by the container's id.
-		log.Stream = container.RuntimeID
+	var from time.Time
+	if created := event.Task.CreatedAt.Time; !created.IsZero() {
+		from = created.Add(-time.Minute) // an instance's clock may be behind
 	}
-	if log.Group == "" || log.Stream == "" {
-		log.Status, log.Note = result.LogMissing, "neither awslogs-stream-prefix nor the container's runtime id tells the stream"
-		if log.Group == "" {
-			log.Note = "the log configuration has no awslogs-group"
-		}
-		return log
+	read := func(ctx context.Context) (logtail.Tail, error) {
+		p := pager{logs: c.logs, region: log.Region}
+		return logtail.Read(func(in *cloudwatchlogs.GetLogEventsInput, found bool) (*cloudwatchlogs.GetLogEventsOutput, error) {
+			return p.get(ctx, in, found)
+		}, log.Group, log.Stream, from, lines)
 	}
-
-	ctx, cancel := run.Timeout(ctx, c.cfg.LogTime)
-	defer cancel()
-	last, settled, err := untilStill(
-		func() (page, error) { return c.read(ctx, log, lines) },
-		// Of a container that never ran, and of a log that may not be read, nothing
-		// is to come.
-		func(err error) bool {
-			return ran && (err == nil || logStatus(err) != result.LogDenied) && run.Pause(ctx, c.cfg.LogPause)
-		},
+	ended := cmp.Or(event.Task.ExecutionStoppedAt.Time, event.Task.StoppedAt.Time)
+	var (
+		tail    logtail.Tail
+		settled = !ran
+		err     error
 	)
+	if ran && ended.IsZero() {
+		tail, settled, err = c.untilStill(ctx, read)
+	} else {
+		if ran {
+			settled = c.complete(ctx, ended)
+		}
+		tail, err = read(ctx)
+	}
 	if err != nil {
-		log.Status, log.Note = logStatus(err), awserr.Plain(err).Error()
-		return log
+		log.Status, log.Note = logStatus(err), err.Error()
+		return &log
 	}
-	log.URL = consoleURL(*log)
-	log.Settled = &settled
-	log.Status = result.LogOK
-	if len(last.events) == 0 {
+	log.Status, log.Settled = result.LogOK, &settled
+	if tail.Empty {
 		log.Status = result.LogEmpty
-		return log
+		return &log
 	}
-	var truncated bool
-	log.Lines, truncated = lastLines(last.events, lines)
-	truncated = truncated || last.more
-	log.Truncated = &truncated
-	return log
+	log.Lines, log.Truncated, log.Note = tail.Lines, &tail.Truncated, tail.Note
+	return &log
 }
 
-// untilStill reads until two reads agree, which is settled, or again says that
-// there is no further read, being told the error of the one before. A log without
-// a line may be one whose lines are late, so it is never still. What was read stays
-// when a later read fails.
-func untilStill(read func() (page, error), again func(error) bool) (last page, settled bool, err error) {
-	last, err = read()
-	for (!settled || len(last.events) == 0) && again(err) {
-		next, readErr := read()
+// complete waits until a log is complete: the log driver hands on what a container
+// wrote every five seconds (defaultForceFlushInterval in
+// https://github.com/moby/moby/blob/master/daemon/logger/awslogs/cloudwatchlogs.go),
+// so that twice as long after its end the last line is there. It does not wait, and
+// is false, if that would leave no time to read.
+func (c *Collector) complete(ctx context.Context, ended time.Time) bool {
+	wait := ended.Add(c.cfg.LogWait).Sub(c.cfg.Now())
+	if wait <= 0 {
+		return true
+	}
+	c.log.InfoContext(ctx, Waiting)
+	ctx, cancel := run.Reserve(ctx, readTime)
+	defer cancel()
+	return run.Pause(ctx, min(wait, c.cfg.LogWait)) // the task's clock may be ahead
+}
+
+// Waiting is what the collector says when it waits for a log.
+const Waiting = "waiting until the log is complete, ten seconds after the end"
+
+// readTime is kept from the waiting for the reading.
+const readTime = 5 * time.Second
+
+// untilStill is for an event that does not say when the task ended: it reads until
+// two reads agree. A log without a line may be one whose lines are late, so it is
+// never still. What was read stays when a later read fails.
+func (c *Collector) untilStill(ctx context.Context, read func(context.Context) (logtail.Tail, error)) (last logtail.Tail, settled bool, err error) {
+	ctx, cancel := run.Timeout(ctx, c.cfg.LogWait*3/2)
+	defer cancel()
+	last, err = read(ctx)
+	for (!settled || last.Empty) && (err == nil || logStatus(err) != result.LogDenied) && run.Pause(ctx, c.cfg.LogWait/5) {
+		next, readErr := read(ctx)
 		switch {
 		case readErr == nil:
-			settled = err == nil && slices.EqualFunc(last.events, next.events, sameEvent)
+			settled = err == nil && last.Same(next)
 			last, err = next, nil
 		case err == nil:
 			settled = false
@@ -99,66 +110,67 @@ func untilStill(read func() (page, error), again func(error) bool) (last page, s
 	return last, settled, err
 }
 
-// page is the end of a stream.
-type page struct {
-	events []types.OutputLogEvent // oldest first
-	more   bool                   // there is more before them
+// pager gets the pages of a log.
+type pager struct {
+	logs   Logs
+	region string
+	busy   bool // a call was over the quota
 }
 
-// maxPage is the size in bytes at which GetLogEvents ends a page, with some
-// room: a page as large as this may lack older events for its size alone.
-const maxPage = 1 << 20 * 9 / 10
+// errBusy is why a page before lines that were found was not asked for.
+var errBusy = errors.New("CloudWatch Logs takes no more calls for now")
 
-// maxEmptyPages bounds the walk back over empty pages.
-const maxEmptyPages = 20
-
-// read gets the last events of the stream, one more than lines to know whether
-// there are more. A page may be empty while there are events before it; the end
-// is where the token stays the same
-// (https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html).
-func (c *Collector) read(ctx context.Context, log *result.Log, lines int) (page, error) {
-	in := &cloudwatchlogs.GetLogEventsInput{LogGroupName: &log.Group, LogStreamName: &log.Stream, Limit: aws.Int32(int32(lines + 1))}
-	for range maxEmptyPages {
-		out, err := c.logs.GetLogEvents(ctx, in, func(o *cloudwatchlogs.Options) { o.Region = log.Region })
-		if err != nil {
-			return page{}, err
+// get gets a page. For one before lines that were found, nobody else is to miss all
+// of theirs: it is not asked for when the quota is short, and else not for long.
+func (p *pager) get(ctx context.Context, in *cloudwatchlogs.GetLogEventsInput, found bool) (out *cloudwatchlogs.GetLogEventsOutput, err error) {
+	pause := firstPause
+	if found {
+		if p.busy {
+			return nil, errBusy
 		}
-		if len(out.Events) > 0 {
-			slices.SortStableFunc(out.Events, func(a, b types.OutputLogEvent) int {
-				return cmp.Compare(aws.ToInt64(a.Timestamp), aws.ToInt64(b.Timestamp))
-			})
-			size := 0
-			for _, e := range out.Events {
-				size += len(aws.ToString(e.Message))
-			}
-			return page{out.Events, size >= maxPage}, nil
-		}
-		if out.NextBackwardToken == nil || aws.ToString(in.NextToken) == *out.NextBackwardToken {
-			return page{}, nil
-		}
-		in.NextToken = out.NextBackwardToken
+		var cancel context.CancelFunc
+		ctx, cancel = run.Timeout(ctx, beforeTime)
+		defer cancel()
+		pause = beforePause
 	}
-	return page{}, fmt.Errorf("the last %d pages of the log stream are empty, and there are more before them", maxEmptyPages)
+	err = patiently(ctx, pause, func() error {
+		out, err = p.logs.GetLogEvents(ctx, in, func(o *cloudwatchlogs.Options) { o.Region, o.Retryer = p.region, aws.NopRetryer{} })
+		p.busy = p.busy || awserr.Throttled(err)
+		return err
+	})
+	return out, awserr.Plain(err)
 }
 
-func sameEvent(a, b types.OutputLogEvent) bool {
-	return aws.ToInt64(a.Timestamp) == aws.ToInt64(b.Timestamp) && aws.ToString(a.Message) == aws.ToString(b.Message)
-}
+// The pauses between the tries of one call begin with these. beforeTime is how long
+// a page before lines that were found is asked for.
+const (
+	firstPause  = 100 * time.Millisecond
+	beforePause = time.Second
+	beforeTime  = 5 * time.Second
+)
 
-// lastLines makes clean lines of events and keeps the last n.
-func lastLines(events []types.OutputLogEvent, n int) (lines []string, truncated bool) {
-	for _, e := range slices.Backward(events) {
-		// An event has several lines where awslogs joins them by a pattern.
-		for _, line := range slices.Backward(strings.Split(strings.TrimRight(aws.ToString(e.Message), "\r\n"), "\n")) {
-			if len(lines) == n {
-				slices.Reverse(lines)
-				return lines, true
-			}
-			lines = append(lines, result.Clean(line))
+// patiently makes a call until AWS answers it, or refuses it for another reason than
+// its quota, or the context is about to end. Pauses are doubled, up to a tenth of the
+// time that is left: who has waited for long comes before who may wait longer, so
+// that of many who wait for one quota none waits in vain. The SDK's own retries are
+// to be off: they come within a second, and only take from the quota.
+func patiently(ctx context.Context, pause time.Duration, call func() error) error {
+	var last error
+	for ; ; pause *= 2 {
+		err := call()
+		if last == nil || !errors.Is(err, context.DeadlineExceeded) {
+			last = err // and not that the time was over
+		}
+		if !awserr.Throttled(err) && !awserr.Uncertain(err) {
+			return err
+		}
+		if end, ok := run.Deadline(ctx); ok {
+			pause = min(pause, max(firstPause, run.Until(end)/10))
+		}
+		if !run.Pause(ctx, pause/2+rand.N(pause)) { //nolint:gosec // chance, not a secret
+			return last
 		}
 	}
-	slices.Reverse(lines)
-	return lines, false
 }
 
 // logStatus classes the error of a call by its code.
@@ -170,22 +182,4 @@ func logStatus(err error) result.LogStatus {
 		return result.LogMissing
 	}
 	return result.LogError
-}
-
-// consoleURL links to the stream in the AWS console, which wants its names
-// encoded twice, with $ for %.
-func consoleURL(log result.Log) string {
-	domain := "aws.amazon.com"
-	switch {
-	case strings.HasPrefix(log.Region, "cn-"):
-		domain = "amazonaws.cn"
-	case strings.HasPrefix(log.Region, "us-gov-"):
-		domain = "amazonaws-us-gov.com"
-	}
-	twice := func(name string) string {
-		once := strings.ReplaceAll(url.QueryEscape(name), "+", "%20")
-		return strings.ReplaceAll(url.QueryEscape(once), "%", "$")
-	}
-	return "https://" + log.Region + ".console." + domain + "/cloudwatch/home?region=" + log.Region +
-		"#logsV2:log-groups/log-group/" + twice(log.Group) + "/log-events/" + twice(log.Stream)
 }

@@ -51,7 +51,12 @@ type stack struct {
 
 func start(t testing.TB, change ...func(*types.ContainerDefinition, *collect.Config)) *stack {
 	t.Helper()
-	server, err := localaws.Start(localaws.Options{})
+	return startIn(t, "eu-west-1", change...)
+}
+
+func startIn(t testing.TB, region string, change ...func(*types.ContainerDefinition, *collect.Config)) *stack {
+	t.Helper()
+	server, err := localaws.Start(localaws.Options{Region: region})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +87,7 @@ func definition() (types.ContainerDefinition, collect.Config) {
 			"awslogs-group": group, "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "ecs",
 		}},
 	}
-	return app, collect.Config{StartedByPrefix: "errand/jobs/", LogLines: 50, LogTime: 200 * time.Millisecond, LogPause: time.Millisecond}
+	return app, collect.Config{StartedByPrefix: "errand/jobs/", LogLines: 50, LogWait: 20 * time.Millisecond}
 }
 
 func (s *stack) register(t testing.TB, app types.ContainerDefinition) {

@@ -22,5 +22,4 @@ func NewRequest(raw []byte, words []string, now time.Time) (payload []byte, meth
 var (
 	Following = following
 	Brief     = brief
-	TaskURL   = taskURL
 )

@@ -1,13 +1,11 @@
 package operate
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
-	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
@@ -17,6 +15,7 @@ import (
 
 	"errand/pkg/awserr"
 	"errand/pkg/ledger"
+	"errand/pkg/logtail"
 	"errand/pkg/payload"
 	"errand/pkg/result"
 	"errand/pkg/run"
@@ -105,27 +104,21 @@ func (s *Stack) logOf(ctx context.Context, a ledger.Attempt) (result.Log, work, 
 	return log, w, err
 }
 
-// streamOf is where a container's log is, named as the log driver names it
-// (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/specify-log-config.html).
+// streamOf is where a container's log is.
 func streamOf(c types.ContainerDefinition, taskARN, runtimeID string) (result.Log, error) {
 	name := aws.ToString(c.Name)
 	if c.LogConfiguration == nil {
 		return result.Log{}, noLog{"container " + name + " has no logConfiguration"}
 	}
-	if driver := c.LogConfiguration.LogDriver; driver != types.LogDriverAwslogs {
-		return result.Log{}, noLog{fmt.Sprintf("the log driver of container %s is %s, not awslogs", name, driver)}
+	driver := string(c.LogConfiguration.LogDriver)
+	log := result.Locate(driver, c.LogConfiguration.Options, name, taskARN, runtimeID)
+	switch log.Status {
+	case "":
+		return log, nil
+	case result.LogUnsupported:
+		return log, noLog{fmt.Sprintf("the log driver of container %s is %s, not awslogs", name, driver)}
 	}
-	options := c.LogConfiguration.Options
-	arn, _ := run.ParseARN(taskARN)
-	log := result.Log{Group: options["awslogs-group"], Stream: runtimeID, Region: cmp.Or(options["awslogs-region"], arn.Region)}
-	if prefix := options["awslogs-stream-prefix"]; prefix != "" {
-		log.Stream = prefix + "/" + name + "/" + run.LastPart(taskARN)
-	}
-	if log.Group == "" || log.Stream == "" {
-		return log, noLog{"the log configuration of container " + name + " does not tell group and stream: it needs awslogs-group and awslogs-stream-prefix"}
-	}
-	log.URL = logURL(log)
-	return log, nil
+	return log, noLog{"the log configuration of container " + name + " does not tell group and stream: it needs awslogs-group and awslogs-stream-prefix"}
 }
 
 // logEnd is the end of an attempt's log, as a result has it.
@@ -138,35 +131,21 @@ func (s *Stack) logEnd(ctx context.Context, a ledger.Attempt, lines int) (*resul
 		}
 		return &log, w
 	}
-	log.Status = result.LogEmpty
-	in := &cloudwatchlogs.GetLogEventsInput{LogGroupName: &log.Group, LogStreamName: &log.Stream, Limit: aws.Int32(int32(lines + 1))}
-	for range maxEmptyPages {
-		out, err := s.page(ctx, log, in)
-		if err != nil {
-			log.Status, log.Note = result.LogError, err.Error()
-			if missing(err) {
-				log.Status = result.LogMissing
-			}
-			return &log, w
-		}
-		if len(out.Events) > 0 {
-			log.Status, log.Lines = result.LogOK, linesOf(out.Events)
-			more := len(log.Lines) > lines
-			log.Truncated = &more
-			log.Lines = log.Lines[max(0, len(log.Lines)-lines):]
-			break
-		}
-		if out.NextBackwardToken == nil || aws.ToString(in.NextToken) == *out.NextBackwardToken {
-			break
-		}
-		in.NextToken = out.NextBackwardToken
+	tail, err := logtail.Read(func(in *cloudwatchlogs.GetLogEventsInput, _ bool) (*cloudwatchlogs.GetLogEventsOutput, error) {
+		return s.page(ctx, log, in)
+	}, log.Group, log.Stream, time.Time{}, lines)
+	switch {
+	case missing(err):
+		log.Status, log.Note = result.LogMissing, err.Error()
+	case err != nil:
+		log.Status, log.Note = result.LogError, err.Error()
+	case tail.Empty:
+		log.Status = result.LogEmpty
+	default:
+		log.Status, log.Lines, log.Truncated, log.Note = result.LogOK, tail.Lines, &tail.Truncated, tail.Note
 	}
 	return &log, w
 }
-
-// maxEmptyPages bounds the walk over pages without events, which there may be
-// while there are events beyond them.
-const maxEmptyPages = 20
 
 func (s *Stack) page(ctx context.Context, log result.Log, in *cloudwatchlogs.GetLogEventsInput) (*cloudwatchlogs.GetLogEventsOutput, error) {
 	out, err := s.logs.GetLogEvents(ctx, in, func(o *cloudwatchlogs.Options) { o.Region = log.Region })
@@ -179,42 +158,7 @@ func missing(err error) bool { return awserr.Code(err) == "ResourceNotFoundExcep
 // linesOf are the lines of events, of which one may have several.
 func linesOf(events []logtypes.OutputLogEvent) (lines []string) {
 	for _, e := range events {
-		for line := range strings.SplitSeq(strings.TrimRight(aws.ToString(e.Message), "\r\n"), "\n") {
-			lines = append(lines, result.Clean(line))
-		}
+		lines = append(lines, result.Lines(aws.ToString(e.Message))...)
 	}
 	return lines
-}
-
-// console is the address of the AWS console for a Region.
-func console(region string) string {
-	domain := "aws.amazon.com"
-	switch {
-	case strings.HasPrefix(region, "cn-"):
-		domain = "amazonaws.cn"
-	case strings.HasPrefix(region, "us-gov-"):
-		domain = "amazonaws-us-gov.com"
-	}
-	return "https://" + region + ".console." + domain
-}
-
-// logURL links to the stream in the console, which wants its names encoded twice,
-// with $ for %.
-func logURL(log result.Log) string {
-	twice := func(name string) string {
-		once := strings.ReplaceAll(url.QueryEscape(name), "+", "%20")
-		return strings.ReplaceAll(url.QueryEscape(once), "%", "$")
-	}
-	return console(log.Region) + "/cloudwatch/home?region=" + log.Region +
-		"#logsV2:log-groups/log-group/" + twice(log.Group) + "/log-events/" + twice(log.Stream)
-}
-
-// taskURL links to the task in the console; "" if that cannot be told.
-func taskURL(arn string) string {
-	a, ok := run.ParseARN(arn)
-	cluster := run.ClusterOf(arn)
-	if !ok || cluster == "" {
-		return ""
-	}
-	return console(a.Region) + "/ecs/v2/clusters/" + cluster + "/tasks/" + run.LastPart(arn) + "/configuration?region=" + a.Region
 }

@@ -35,21 +35,6 @@ func TestBrief(t *testing.T) {
 	}
 }
 
-func TestTaskURL(t *testing.T) {
-	t.Parallel()
-	for arn, want := range map[string]string{
-		"arn:aws:ecs:eu-west-1:123456789012:task/jobs/0123":               "https://eu-west-1.console.aws.amazon.com/ecs/v2/clusters/jobs/tasks/0123/configuration?region=eu-west-1",
-		"arn:aws-cn:ecs:cn-north-1:123456789012:task/jobs/0123":           "https://cn-north-1.console.amazonaws.cn/ecs/v2/clusters/jobs/tasks/0123/configuration?region=cn-north-1",
-		"arn:aws-us-gov:ecs:us-gov-east-1:123456789012:task/jobs/0123":    "https://us-gov-east-1.console.amazonaws-us-gov.com/ecs/v2/clusters/jobs/tasks/0123/configuration?region=us-gov-east-1",
-		"arn:aws:ecs:eu-west-1:123456789012:task/an-old-arn-of-no-known1": "",
-		"": "",
-	} {
-		if got := operate.TaskURL(arn); got != want {
-			t.Errorf("%s is at %q, want %q", arn, got, want)
-		}
-	}
-}
-
 // Whatever lies in a queue is a letter that can be listed.
 func FuzzLetter(f *testing.F) {
 	for _, body := range []string{

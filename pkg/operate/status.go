@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"errand/pkg/console"
 	"errand/pkg/ledger"
 	"errand/pkg/run"
 )
@@ -51,7 +52,7 @@ type Attempt struct {
 func (s *Stack) attempt(a ledger.Attempt, tasks map[string]types.Task) Attempt {
 	shown := Attempt{
 		Attempt: a.Attempt, BeganAt: a.FirstClaim, StopFor: a.StopFor, StopBy: a.StopBy,
-		TaskARN: a.Task, TaskURL: taskURL(a.Task), ReportedAt: a.Reported,
+		TaskARN: a.Task, TaskURL: console.Task(a.Task, a.Cluster), ReportedAt: a.Reported,
 	}
 	if v := a.Verdict; v != nil {
 		shown.Status, shown.ExitCode, shown.Reason = string(v.Status), v.ExitCode, v.Reason

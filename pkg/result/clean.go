@@ -1,14 +1,36 @@
 package result
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
+// Lines are the lines of a log event, cleaned. An event has several where awslogs
+// joins them by a pattern, and where a program joins a stack trace by carriage
+// returns, so that CloudWatch Logs keeps it together.
+func Lines(message string) []string {
+	if stackTrace.MatchString(message) {
+		message = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(message)
+	}
+	lines := strings.Split(strings.TrimRight(message, "\r\n"), "\n")
+	for i, line := range lines {
+		lines[i] = Clean(line)
+	}
+	return lines
+}
+
+// stackTrace tells carriage returns that end lines from those of a progress bar:
+// Java's lines begin with a tab (as in https://github.com/CMSgov/dpc-app/pull/197),
+// those of Node.js and .NET with blanks and "at".
+var stackTrace = regexp.MustCompile(`\r(?:\t| +at )`)
+
 // Clean makes a log line safe to show anywhere: valid UTF-8 without terminal
 // escapes and control characters but tabs. Of a line that a progress bar wrote
-// over and over, what a terminal shows at last is kept.
+// over and over, by carriage returns or by backspaces, what a terminal shows at last
+// is kept. A carriage return begins the line anew, since a program that goes on with
+// less means that, whatever a terminal would leave behind it.
 func Clean(line string) string {
 	if plain(line) {
 		return line
@@ -30,6 +52,9 @@ func clean(line string) string {
 	if plain(line) {
 		return line
 	}
+	if strings.IndexByte(line, '\b') >= 0 {
+		return overwritten(line)
+	}
 	var cleaned strings.Builder
 	cleaned.Grow(len(line))
 	for len(line) > 0 {
@@ -39,13 +64,17 @@ func clean(line string) string {
 		}
 		r, size := utf8.DecodeRuneInString(line)
 		line = line[size:]
-		// U+FFFE and U+FFFF are not allowed in SQS messages. The controls of
-		// writing direction can hide text.
-		if r == '\t' || !unicode.IsControl(r) && !unicode.Is(unicode.Bidi_Control, r) && r != 0xFFFE && r != 0xFFFF {
+		if shown(r) {
 			cleaned.WriteRune(r) // U+FFFD for what is not UTF-8
 		}
 	}
 	return cleaned.String()
+}
+
+// shown says whether a character may stay. U+FFFE and U+FFFF are not allowed in SQS
+// messages. The controls of writing direction can hide text.
+func shown(r rune) bool {
+	return r == '\t' || !unicode.IsControl(r) && !unicode.Is(unicode.Bidi_Control, r) && r != 0xFFFE && r != 0xFFFF
 }
 
 // plain says whether there is nothing to clean, as in most lines.

@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"errand/pkg/console"
 	"errand/pkg/run"
 )
 
@@ -31,6 +32,7 @@ type Result struct {
 	ExitCode  *int       `json:"exitCode,omitempty"`
 	Place
 	TaskARN       string      `json:"taskArn,omitempty"`
+	TaskURL       string      `json:"taskUrl,omitempty"` // filled in by JSON
 	Containers    []Container `json:"containers,omitempty"`
 	StopCode      string      `json:"stopCode,omitempty"`
 	StoppedReason string      `json:"stoppedReason,omitempty"`
@@ -94,7 +96,8 @@ type Log struct {
 	Lines  []string  `json:"lines,omitempty"`
 	// Truncated says that there is more before the lines.
 	Truncated *bool `json:"truncated,omitempty"`
-	// Settled says that the end of the log did not change between two reads.
+	// Settled says that the log was read when it was complete: some seconds after
+	// the container's end.
 	Settled *bool  `json:"settled,omitempty"`
 	URL     string `json:"url,omitempty"`
 }
@@ -218,6 +221,7 @@ const (
 // bounded cuts the fields whose length others decide. They keep their
 // beginning: names and reasons say the most there.
 func (r Result) bounded() Result {
+	r.TaskURL = console.Task(r.TaskARN, r.Cluster)
 	for _, field := range []*string{
 		&r.Job, &r.ID, &r.Cluster, &r.TaskARN, &r.TaskDefinition, &r.Container, &r.StopCode, &r.StoppedReason,
 	} {

@@ -128,10 +128,7 @@ func (r Result) logSentence() string {
 			sentence = "There is no log: the container did not start"
 		}
 	case LogUnsupported:
-		sentence = "The log is not in CloudWatch Logs: the container's log driver is " + r.Log.Note + ", not awslogs"
-		if r.Log.Note == NoLogDriver {
-			sentence = "There is no log: the container has no logConfiguration"
-		}
+		sentence = elsewhere(r.Log.Note)
 	case LogDenied:
 		sentence = "The log could not be read: " + r.Log.Note
 	case LogError:
@@ -197,7 +194,7 @@ func (r Result) textBelow() string {
 		table.row("Note", r.Log.Note)
 	}
 	if r.TaskARN != "" {
-		table.row("Task", run.LastPart(r.TaskARN))
+		table.row("Task", cmp.Or(r.TaskURL, run.LastPart(r.TaskARN)))
 	}
 	if r.Cluster != "" {
 		table.row("Cluster", cluster(r.Cluster))

@@ -162,7 +162,7 @@ func (p *process) handler(function string) func(context.Context, json.RawMessage
 		return func(ctx context.Context, raw json.RawMessage) (any, error) { return l.Handle(ctx, raw) }
 	case "collector":
 		k := collect.New(ecs.NewFromConfig(cfg), cloudwatchlogs.NewFromConfig(cfg), book, reporter, collect.Config{
-			StartedByPrefix: p.prefix, LogPause: time.Millisecond, LogTime: time.Millisecond, Now: now,
+			StartedByPrefix: p.prefix, LogWait: time.Millisecond, Now: now,
 		}, log)
 		return func(ctx context.Context, raw json.RawMessage) (any, error) { return nil, k.Handle(ctx, raw) }
 	}

@@ -34,12 +34,14 @@ var rooms = []room{
 	{"pkg/eventpattern", nil},
 	{"pkg/ssmchan", nil},
 	{"pkg/execwrap", nil},
+	{"pkg/console", nil},
 
 	// What is said of a run.
 	{"pkg/run", nil},
 	{"pkg/settings", []string{"pkg/run"}},
 	{"pkg/payload", []string{"pkg/run", "pkg/awsjson"}},
-	{"pkg/result", []string{"pkg/run"}},
+	{"pkg/result", []string{"pkg/run", "pkg/console"}},
+	{"pkg/logtail", []string{"pkg/result"}},
 	{"pkg/taskevent", []string{"pkg/run"}},
 	{"pkg/notify", []string{"pkg/run", "pkg/result", "pkg/awserr"}},
 	{"pkg/ledger", []string{"pkg/run", "pkg/result", "pkg/awserr"}},
@@ -74,7 +76,7 @@ var rooms = []room{
 var (
 	work = []string{
 		"pkg/report", "pkg/notify", "pkg/result", "pkg/taskevent", "pkg/payload", "pkg/run", "pkg/ledger", "pkg/metric", "pkg/tasks",
-		"pkg/settings", "pkg/awsjson", "pkg/awserr", "pkg/ssmchan", "pkg/execwrap",
+		"pkg/settings", "pkg/awsjson", "pkg/awserr", "pkg/console", "pkg/ssmchan", "pkg/execwrap",
 	}
 	everything = append([]string{"pkg/launch", "pkg/collect", "pkg/execute", "pkg/watch", "pkg/eventpattern", "functions/internal/*"}, work...)
 	stack      = []string{"pkg/localaws", "pkg/localaws/*", "pkg/awsjson", "pkg/awserr", "pkg/ssmchan", "pkg/eventpattern"}

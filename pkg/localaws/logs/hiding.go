@@ -1,5 +1,7 @@
 package logs
 
+import "time"
+
 // hiding is what Hide was told.
 type hiding struct{ lines, reads int }
 
@@ -26,4 +28,21 @@ func (g *group) takeHiding() int {
 		g.hidden = g.hidden[1:]
 	}
 	return 0
+}
+
+// Lag makes GetLogEvents show every line so long after it was written, in AWS's
+// time.
+func (l *Service) Lag(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lag = d
+}
+
+// shown are the events of a stream that a lag lets through.
+func (l *Service) shown(events []event) []event {
+	until := l.now() - l.lag.Milliseconds()
+	for len(events) > 0 && events[len(events)-1].ingested > until {
+		events = events[:len(events)-1]
+	}
+	return events
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 
@@ -19,6 +20,7 @@ type Service struct {
 
 	mu     sync.Mutex
 	groups map[string]*group
+	lag    time.Duration
 }
 
 // New makes the service, without groups.

@@ -46,6 +46,9 @@ func (l *Service) getEvents(_ context.Context, in *cloudwatchlogs.GetLogEventsIn
 		return nil, errNoStream()
 	}
 	events := s.events[:max(0, len(s.events)-hide)]
+	if l.lag > 0 {
+		events = l.shown(events)
+	}
 
 	forward, place := in.StartFromHead != nil && *in.StartFromHead, 0
 	if !forward {
