@@ -75,7 +75,7 @@ var rooms = []room{
 
 var (
 	work = []string{
-		"pkg/report", "pkg/notify", "pkg/result", "pkg/taskevent", "pkg/payload", "pkg/run", "pkg/ledger", "pkg/metric", "pkg/tasks",
+		"pkg/report", "pkg/notify", "pkg/result", "pkg/logtail", "pkg/taskevent", "pkg/payload", "pkg/run", "pkg/ledger", "pkg/metric", "pkg/tasks",
 		"pkg/settings", "pkg/awsjson", "pkg/awserr", "pkg/console", "pkg/ssmchan", "pkg/execwrap",
 	}
 	everything = append([]string{"pkg/launch", "pkg/collect", "pkg/execute", "pkg/watch", "pkg/eventpattern", "functions/internal/*"}, work...)
