@@ -59,7 +59,7 @@ func Read(get Get, group, stream string, from time.Time, lines int) (Tail, error
 			return t, err
 		}
 		if err != nil {
-			return t.unsure("what stands before these lines could not be read: " + err.Error()), nil
+			return t.unsure("what stands before these lines could not be read: " + err.Error()), nil //nolint:nilerr // it is told in the note
 		}
 		if t.add(out.Events, lines) {
 			return t.done(), nil

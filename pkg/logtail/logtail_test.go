@@ -51,7 +51,7 @@ func TestRead(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			asked := 0
-			got, err := logtail.Read(func(in *cloudwatchlogs.GetLogEventsInput, found bool) (*cloudwatchlogs.GetLogEventsOutput, error) {
+			got, err := logtail.Read(func(in *cloudwatchlogs.GetLogEventsInput, _ bool) (*cloudwatchlogs.GetLogEventsOutput, error) {
 				if want := (cloudwatchlogs.GetLogEventsInput{
 					LogGroupName: aws.String("g"), LogStreamName: aws.String("s"), Limit: aws.Int32(4), StartTime: aws.Int64(7000), NextToken: in.NextToken,
 				}); !cmp.Equal(want, *in, cmpopts.IgnoreUnexported(want)) {

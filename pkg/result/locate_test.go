@@ -21,26 +21,36 @@ func TestLocate(t *testing.T) {
 		want         result.Log
 	}{
 		{
-			"a prefix", "awslogs", map[string]string{"awslogs-group": "g", "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "ecs"}, task, "id",
+			"a prefix", "awslogs",
+			map[string]string{"awslogs-group": "g", "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "ecs"},
+			task, "id",
 			result.Log{Group: "g", Stream: "ecs/app/7b3a", Region: "eu-west-1", URL: group + "/log-events/ecs$252Fapp$252F7b3a"},
 		},
 		{
-			"no prefix", "awslogs", map[string]string{"awslogs-group": "g"}, task, "id",
+			"no prefix", "awslogs",
+			map[string]string{"awslogs-group": "g"},
+			task, "id",
 			result.Log{Group: "g", Stream: "id", Region: "eu-west-1", URL: group + "/log-events/id"},
 		},
 		{
-			"neither prefix nor id", "awslogs", map[string]string{"awslogs-group": "g"}, task, "",
+			"neither prefix nor id", "awslogs",
+			map[string]string{"awslogs-group": "g"},
+			task, "",
 			result.Log{
 				Status: result.LogMissing, Note: "neither awslogs-stream-prefix nor the container's runtime id tells the stream",
 				Group: "g", Region: "eu-west-1", URL: group,
 			},
 		},
 		{
-			"no group", "awslogs", map[string]string{"awslogs-stream-prefix": "ecs"}, task, "",
+			"no group", "awslogs",
+			map[string]string{"awslogs-stream-prefix": "ecs"},
+			task, "",
 			result.Log{Status: result.LogMissing, Note: "the log configuration has no awslogs-group", Stream: "ecs/app/7b3a", Region: "eu-west-1"},
 		},
 		{
-			"another Region", "awslogs", map[string]string{"awslogs-group": "g", "awslogs-region": "cn-north-1"}, "arn:aws-cn:ecs:cn-northwest-1:123456789012:task/jobs/7b3a", "id",
+			"another Region", "awslogs",
+			map[string]string{"awslogs-group": "g", "awslogs-region": "cn-north-1"},
+			"arn:aws-cn:ecs:cn-northwest-1:123456789012:task/jobs/7b3a", "id",
 			result.Log{
 				Group: "g", Stream: "id", Region: "cn-north-1",
 				URL: "https://cn-north-1.console.amazonaws.cn/cloudwatch/home?region=cn-north-1#logsV2:log-groups/log-group/g/log-events/id",
