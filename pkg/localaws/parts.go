@@ -62,6 +62,15 @@ func (s *Server) Inject(f Fault) { s.host.Inject(f) }
 // One call is asked about at a time. DecideFaults(nil) ends that.
 func (s *Server) DecideFaults(decide func(operation string) *Fault) { s.host.DecideFaults(decide) }
 
+// Limit gives the operations, such as RunTask and StopTask, one quota that they
+// share: so many calls at once, and then so many a second of AWS's time. A call
+// beyond it is answered ThrottlingException, "Rate exceeded", and counts in Calls
+// as any other. An operation may be in several quotas, and then needs all of them.
+// A quota of the same operations is replaced; a burst of 0 ends it.
+func (s *Server) Limit(burst int, perSecond float64, operations ...string) {
+	s.host.Limit(burst, perSecond, operations...)
+}
+
 // HideLog plays lines that CloudWatch Logs shows late: the next reads
 // GetLogEvents calls on the group do not see a stream's last lines. With
 // lines below 0 they do not see the stream at all. Hidings of one group follow

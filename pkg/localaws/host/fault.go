@@ -71,11 +71,15 @@ func (h *Host) DecideFaults(decide func(operation string) *Fault) {
 }
 
 // Call counts a call of an operation such as RunTask, and lets act answer it
-// unless one of its faults does. It returns the error to answer with, if any.
+// unless one of its quotas or faults does. It returns the error to answer with, if
+// any.
 func (h *Host) Call(ctx context.Context, operation string, act func() error) error {
 	h.mu.Lock()
 	h.calls[operation]++
 	h.mu.Unlock()
+	if err := h.quotas.take(operation, h.Now()); err != nil {
+		return err
+	}
 	fault := h.faults.next(operation)
 	if fault == nil {
 		return act()

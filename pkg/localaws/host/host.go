@@ -32,6 +32,7 @@ type Host struct {
 	calls  map[string]int
 
 	faults faults
+	quotas quotas
 }
 
 // New makes the host of a server. watch, if not nil, is told of everything that

@@ -5,12 +5,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	logs "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
 	"errand/pkg/localaws"
+	"errand/pkg/localaws/localtest"
 )
 
 // fill makes the stream and puts the messages into it, the n-th at n
@@ -405,5 +407,24 @@ func TestCallsCountsFaultsToo(t *testing.T) {
 	}
 	if n := e.Calls("DescribeLogGroups"); n != 2 {
 		t.Errorf("a throttled call and its retry count %d, want 2", n)
+	}
+}
+
+func TestQuota(t *testing.T) {
+	t.Parallel()
+	clock := localtest.NewClock(time.Unix(1, 0))
+	e := &endpoint{localtest.StartBy(t, clock)}
+	e.Limit(1, 10, "DescribeLogGroups")
+	ask := func() error {
+		_, err := e.Logs.DescribeLogGroups(t.Context(), &logs.DescribeLogGroupsInput{}, func(o *logs.Options) { o.Retryer = aws.NopRetryer{} })
+		return err
+	}
+	if err := ask(); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, ask(), "ThrottlingException", "Rate exceeded")
+	clock.Advance(100 * time.Millisecond)
+	if err := ask(); err != nil {
+		t.Fatal(err)
 	}
 }
