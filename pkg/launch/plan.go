@@ -87,7 +87,7 @@ type described struct {
 
 // get describes a task definition. One that is named with its revision is asked for
 // once per process; a family's newest may be another one each time. A run that waits
-// takes the newest of any time since it came, as if it had begun then: ECS answers 50
+// takes what was the newest at any time since it came, as if it had begun then: ECS answers 50
 // such questions at once and then 20 a second, to the whole account
 // (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html),
 // so that a herd would wait for those answers as long again as for its tasks.
@@ -96,7 +96,7 @@ func (d *definitions) get(ctx context.Context, name string, since time.Time) (*t
 	fixed := strings.Contains(run.LastPart(name), ":")
 	if known, ok := d.known.Load(name); ok {
 		known := known.(described)
-		if fixed || !since.IsZero() && !known.at.Before(since) {
+		if fixed || !since.IsZero() && known.at.After(since) {
 			return known.TaskDefinition, nil
 		}
 	}

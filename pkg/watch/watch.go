@@ -43,8 +43,12 @@ type Config struct {
 	// than the 40 a second that ECS takes of an account, which StopTask and RunTask
 	// share (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/request-throttling.html).
 	StopRate, LaunchRate int
-	Topics               Topics
-	Email                string // who shall hear of results and alarms, if anybody
+	// Again is when a tick that has woken launchers looks again, 0 means 5 seconds:
+	// most of a herd falls due after a tick has begun, and the next one comes up to a
+	// minute later.
+	Again  time.Duration
+	Topics Topics
+	Email  string // who shall hear of results and alarms, if anybody
 }
 
 // Watcher is the watchdog. It keeps no state between ticks.
@@ -66,6 +70,9 @@ func New(e ECS, l Lambda, s SNS, book *ledger.Ledger, m *metric.Writer, cfg Conf
 	if cfg.LaunchRate == 0 {
 		cfg.LaunchRate = 22
 	}
+	if cfg.Again == 0 {
+		cfg.Again = 5 * time.Second
+	}
 	return &Watcher{e, l, s, book, m, cfg, log}
 }
 
@@ -81,9 +88,6 @@ const (
 	endTime   = time.Second
 	// most is how many items of each of the ledger's ten shards are read at once.
 	most, shards = 1000, 10
-	// again is when a tick that has woken launchers looks again: most of a herd falls
-	// due after a tick has begun, and the next one comes up to a minute later.
-	again = 5 * time.Second
 )
 
 // Tick does what is due, the oldest first, and then what has fallen due meanwhile for
@@ -100,7 +104,7 @@ func (w *Watcher) Tick(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if launches == 0 || !run.Pause(t.begin, again) {
+		if launches == 0 || !run.Pause(t.begin, w.cfg.Again) {
 			break
 		}
 	}

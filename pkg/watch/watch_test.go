@@ -25,7 +25,7 @@ func TestNothingIsDue(t *testing.T) {
 	s := newStage(t, &tasks{})
 	s.claim("r")
 	got, err := s.tick()
-	if diff := cmp.Diff(map[string]int{"Ticks": 1, "OldestDue": 0}, got); diff != "" || err != nil {
+	if diff := cmp.Diff(map[string]int{"Ticks": 1, "OldestDue": 0, "OldestLaunch": 0}, got); diff != "" || err != nil {
 		t.Errorf("%v, metrics (-want +got):\n%s", err, diff)
 	}
 	s.woken()
@@ -108,6 +108,19 @@ func TestDue(t *testing.T) {
 	s.woken(wake("launcher", "launch", "r"))
 	if got := s.dueIn("r"); got != 3*time.Minute {
 		t.Errorf("due again in %s", got)
+	}
+}
+
+// What waits for its turn makes no run overdue that does not, and the other way round.
+func TestAges(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, &tasks{})
+	s.claim("claimed") // due after a minute, a lease of 5 s and a minute more
+	s.wait("waits")
+	s.forward(20 * time.Minute)
+	got, err := s.tick()
+	if diff := cmp.Diff(map[string]int{"OldestDue": 1200 - 125, "OldestLaunch": 1200, "Wakes": 2, "Ticks": 1}, got); diff != "" || err != nil {
+		t.Errorf("%v, metrics (-want +got):\n%s", err, diff)
 	}
 }
 
@@ -252,10 +265,14 @@ func TestOffForTwoHours(t *testing.T) {
 	}
 	s.forward(2 * time.Hour)
 	got, err := s.tick()
-	if got["OldestDue"] < 7190 || got["OldestDue"] > 7260 {
+	if got["OldestDue"] < 7070 || got["OldestDue"] > 7260 {
 		t.Errorf("the oldest is due for %d s", got["OldestDue"])
 	}
+	if got["OldestLaunch"] < 7190 || got["OldestLaunch"] > 7260 {
+		t.Errorf("the oldest waits for its turn for %d s", got["OldestLaunch"])
+	}
 	delete(got, "OldestDue")
+	delete(got, "OldestLaunch")
 	if diff := cmp.Diff(map[string]int{"Wakes": 100, "Stops": 50, "Ticks": 1}, got); diff != "" || err != nil {
 		t.Errorf("%v, metrics (-want +got):\n%s", err, diff)
 	}
@@ -291,6 +308,7 @@ func TestBrokenFunction(t *testing.T) {
 	s.forward(3 * time.Minute)
 	got, err := s.tick()
 	delete(got, "OldestDue")
+	delete(got, "OldestLaunch")
 	if diff := cmp.Diff(map[string]int{"Wakes": 1}, got); diff != "" {
 		t.Errorf("metrics (-want +got):\n%s", diff)
 	}
