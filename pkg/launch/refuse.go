@@ -27,7 +27,7 @@ const maxBackoff = 10 * time.Minute
 // to the end of the line, and the watchdog, which wakes launchers at ECS's own pace, is
 // what keeps it from asking too often. To wait longer from one try to the next would
 // leave the last of a herd behind while ECS has nothing to do.
-const turnWait = 5 * time.Second
+const turnWait = 3 * time.Second
 
 // notStarted sees to a run that ECS has not started: it waits, or it is refused.
 func (l *Launcher) notStarted(ctx context.Context, d delivery, err error) (Answer, error) {

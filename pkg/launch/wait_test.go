@@ -62,7 +62,7 @@ func TestWaits(t *testing.T) {
 			}
 			longest := 30 * time.Second
 			if strings.HasPrefix(tc.name, "throttling") {
-				longest = 5 * time.Second // it lacks its turn, not room
+				longest = 3 * time.Second // it lacks its turn, not room
 			}
 			if wait := answer.NextTryAt.Sub(s.time()); wait < longest/2 || wait > longest {
 				t.Errorf("it waits for %s", wait)
@@ -146,7 +146,7 @@ func TestThrottledAgain(t *testing.T) {
 	event := `{"job": "j", "runId": "r-1", "command": ["sleep", "60"]}`
 	for n := range 7 {
 		answer, err := s.invoke(t, event)
-		if wait := answer.NextTryAt.Sub(s.time()); err != nil || wait < 5*time.Second/2 || wait > 5*time.Second {
+		if wait := answer.NextTryAt.Sub(s.time()); err != nil || wait < 3*time.Second/2 || wait > 3*time.Second {
 			t.Errorf("wait %d: %+v, %v", n+1, answer, err)
 		}
 		s.pass(5 * time.Second)

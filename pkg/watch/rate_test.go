@@ -68,9 +68,9 @@ func TestLooksAgain(t *testing.T) {
 		time.Sleep(time.Second)
 		began := time.Now()
 		go func() {
-			time.Sleep(3 * time.Second)
+			time.Sleep(2 * time.Second)
 			s.wait("second")
-			time.Sleep(4 * time.Second)
+			time.Sleep(3 * time.Second)
 			s.wait("third")
 		}()
 		ctx, cancel := context.WithTimeout(t.Context(), 58*time.Second)
@@ -78,8 +78,8 @@ func TestLooksAgain(t *testing.T) {
 		if err := s.watcher().Tick(ctx); err != nil {
 			t.Error(err)
 		}
-		if took := time.Since(began).Truncate(time.Second); took != 15*time.Second {
-			t.Errorf("the tick took %s, want three looks and one in vain, 5 s from each to the next", took)
+		if took := time.Since(began).Truncate(time.Second); took != 9*time.Second {
+			t.Errorf("the tick took %s, want three looks and one in vain, 3 s from each to the next", took)
 		}
 		s.woken(wake("launcher", "launch", "first"), wake("launcher", "launch", "second"), wake("launcher", "launch", "third"))
 	})

@@ -43,7 +43,7 @@ type Config struct {
 	// than the 40 a second that ECS takes of an account, which StopTask and RunTask
 	// share (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/request-throttling.html).
 	StopRate, LaunchRate int
-	// Again is when a tick that has woken launchers looks again, 0 means 5 seconds:
+	// Again is when a tick that has woken launchers looks again, 0 means 3 seconds:
 	// most of a herd falls due after a tick has begun, and the next one comes up to a
 	// minute later.
 	Again  time.Duration
@@ -71,7 +71,7 @@ func New(e ECS, l Lambda, s SNS, book *ledger.Ledger, m *metric.Writer, cfg Conf
 		cfg.LaunchRate = 22
 	}
 	if cfg.Again == 0 {
-		cfg.Again = 5 * time.Second
+		cfg.Again = 3 * time.Second
 	}
 	return &Watcher{e, l, s, book, m, cfg, log}
 }
@@ -86,8 +86,10 @@ const (
 	// 1,200 runs that ECS starts in a minute.
 	beginTime = 3 * time.Second
 	endTime   = time.Second
-	// most is how many items of each of the ledger's ten shards are read at once.
-	most, shards = 1000, 10
+	// most is how many items of each of the ledger's ten shards are read at once: so
+	// many that ten thousand of one kind do not hide the others. Of tasks, mostTasks
+	// are looked at, for want of memory; the others stay due.
+	most, mostTasks = 2000, 10_000
 )
 
 // Tick does what is due, the oldest first, and then what has fallen due meanwhile for
@@ -115,7 +117,7 @@ func (w *Watcher) Tick(ctx context.Context) error {
 // round does what is due now, and says how many runs waited to be launched. The first
 // of them are while the others are still read.
 func (t *tick) round(n int) (launches int, err error) {
-	waiting := make(chan *chore, shards*most)
+	waiting := make(chan *chore, 60*t.cfg.LaunchRate) // more than there is time for
 	var lanes sync.WaitGroup
 	defer lanes.Wait()
 	lanes.Go(func() { t.each(t.begin, received(waiting), t.cfg.LaunchRate, t.launch) })
@@ -217,10 +219,15 @@ func (d *dues) add(r ledger.Row, now time.Time, waiting chan<- *chore) (launch b
 		d.busy = append(d.busy, c)
 	case a.State == ledger.Due:
 		d.launches++
-		waiting <- &c
+		select {
+		case waiting <- &c:
+		default:
+		}
 		return true
 	case a.State == ledger.Launched && a.Task != "":
-		d.tasks = append(d.tasks, c)
+		if len(d.tasks) < mostTasks {
+			d.tasks = append(d.tasks, c)
+		}
 	case a.State == ledger.Launched && a.Verdict == nil:
 		c.Err = ledger.Undecodable{Key: r.String(), Why: "it was launched, and has neither a task nor a verdict"}
 		d.undecodable = append(d.undecodable, c)

@@ -49,15 +49,18 @@ const (
 // newCluster has the quotas that ECS documents, Fargate's among them
 // (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/request-throttling.html,
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html).
-func newCluster(long time.Duration) *cluster {
+func newCluster(long time.Duration, scale int) *cluster {
 	c := &cluster{
 		host: host.New("eu-west-1", "123456789012", "", nil, nil), long: long,
 		tasks: map[string]*task{}, tokens: map[string]string{}, byRun: map[string][]string{},
 	}
-	c.host.Limit(burst, perSecond, "RunTask")
-	c.host.Limit(burst, 2*perSecond, "RunTask", "StopTask")
-	c.host.Limit(100, 20, "DescribeTasks", "ListTasks")
-	c.host.Limit(50, 20, "DescribeTaskDefinition")
+	limit := func(burst int, perSecond float64, operations ...string) {
+		c.host.Limit(max(1, burst/scale), perSecond/float64(scale), operations...)
+	}
+	limit(burst, perSecond, "RunTask")
+	limit(burst, 2*perSecond, "RunTask", "StopTask")
+	limit(50, 20, "DescribeTaskDefinition")
+	c.host.Limit(100, 20, "DescribeTasks", "ListTasks") // whatever the scale, a tick has as many requests
 	return c
 }
 
@@ -188,7 +191,7 @@ func (c *cluster) stopped(event json.RawMessage) (types.Task, error) {
 	return t.Task, nil
 }
 
-// sortedRuns says of how many runs there are tasks, and which have several.
+// runs says of how many runs there are tasks, and which have several.
 func (c *cluster) runs(prefix string) (launched int, doubles []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

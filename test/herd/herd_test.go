@@ -14,11 +14,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/google/go-cmp/cmp"
 
 	"errand/pkg/run"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
 // herd is what falls due.
@@ -28,6 +28,8 @@ type herd struct {
 	timeouts    int
 	concurrency int           // of Lambda's, of the account
 	phase       time.Duration // from the minute's beginning to the next tick
+	// scale is by how much smaller everything is, but time: the herd, and ECS with it.
+	scale int
 }
 
 // outcome is what became of it.
@@ -43,16 +45,15 @@ type outcome struct {
 	billed                  time.Duration
 	launcher, dog           function
 	oldest, oldestLaunch    float64
-	longest                 time.Duration
 	failed                  int
 	rang                    []string
 }
 
 func (o outcome) ratio() float64 { return o.took.Seconds() / o.need.Seconds() }
 
-// need is how long ECS takes for so many tasks.
-func need(n int) time.Duration {
-	return time.Duration(max(0, n-burst)) * time.Second / perSecond
+// need is how long ECS takes for the launches.
+func (h herd) need() time.Duration {
+	return time.Duration(max(0, h.launches*h.scale-burst)) * time.Second / perSecond
 }
 
 // carried are the overrides of a run's task.
@@ -78,7 +79,7 @@ func simulate(t *testing.T, h herd) (o outcome) {
 		if h.timeouts > 0 {
 			long = 24 * time.Hour
 		}
-		w := newWorld(t, h.concurrency, long)
+		w := newWorld(t, h, long)
 		began := time.Now()
 		due := began.Add(lead)
 		over := make(chan struct{})
@@ -101,7 +102,7 @@ func simulate(t *testing.T, h herd) (o outcome) {
 		w.long = 30 * time.Second
 		for n := range h.launches {
 			w.functions.async("launcher", fmt.Appendf(nil, `{"job": "job-%05d", "command": ["true"], "scheduledTime": %q}`, n, due.UTC().Format(time.RFC3339)))
-			if n%(deliveries/10) == deliveries/10-1 {
+			if group := max(1, deliveries/10/h.scale); n%group == group-1 {
 				time.Sleep(time.Second / 10)
 			}
 		}
@@ -140,7 +141,7 @@ func (w *world) abort() {
 
 // judge says what became of a herd.
 func (w *world) judge(h herd, due time.Time) outcome {
-	o := outcome{herd: h, need: need(h.launches), told: map[string]int{}}
+	o := outcome{herd: h, need: h.need(), told: map[string]int{}}
 	launched, doubles := w.runs("job-")
 	o.launched, o.doubles = launched, len(doubles)
 	w.telling.Lock()
@@ -168,7 +169,6 @@ func (w *world) judge(h herd, due time.Time) outcome {
 	for _, f := range w.functions.byName {
 		o.failed += f.Errors
 	}
-	o.longest = o.launcher.Longest
 	o.oldest, o.oldestLaunch = w.highest("errand OldestDue AWS::StackName"), w.highest("errand OldestLaunch AWS::StackName")
 	return o
 }
@@ -187,37 +187,76 @@ func (o outcome) String() string {
 		o.name, o.launches, o.timeouts, o.concurrency, o.phase,
 		o.launched, o.lost, o.doubles, strings.Join(told, ", "),
 		o.took.Seconds(), o.ratio(), o.need.Seconds(), o.stopped.Seconds(),
-		o.calls, o.throttled, o.launcher.Invocations, o.longest.Round(time.Millisecond), o.launcher.Throttles,
+		o.calls, o.throttled, o.launcher.Invocations, o.launcher.Longest.Round(time.Millisecond), o.launcher.Throttles,
 		o.billed.Seconds(), o.launcher.Billed.Seconds(), o.dog.Billed.Seconds(), o.dog.Invocations, o.dog.Lost, o.failed, o.oldest, o.oldestLaunch, o.rang)
 }
 
-// size is how many runs a herd has: a few in CI, as many as one likes with make herd.
-func size() int {
+// size is how many runs a herd has, and the scale of the world: as many as one likes
+// with make herd, few in CI.
+func size() (runs, scale int) {
 	if n, err := strconv.Atoi(os.Getenv("ERRAND_HERD")); err == nil {
-		return n
+		return n, 1
 	}
-	return 500
+	return 220, 11
 }
+
+// Ten thousand runs at one minute take at most a tenth longer than the 500 seconds in
+// which ECS itself starts them. The tenth is the wait for the watchdog's next tick, and
+// a smaller herd has that, too.
+const tenth = 55 * time.Second
 
 func TestHerd(t *testing.T) {
 	t.Parallel()
+	runs, scale := size()
 	for _, h := range []herd{
-		{name: "a herd", concurrency: 1000, phase: 14 * time.Second},
 		{name: "the worst second", concurrency: 1000, phase: 200 * time.Millisecond},
-		{name: "another second", concurrency: 1000, phase: 45 * time.Second},
-		{name: "a large account", concurrency: 10_000, phase: 30 * time.Second},
+		{name: "a tick in its midst", concurrency: 1000, phase: 14 * time.Second},
+		{name: "a large account", concurrency: 10_000, phase: 40 * time.Second},
 		{name: "a new account", concurrency: 10, phase: 30 * time.Second},
-		{name: "time-outs beside launches", concurrency: 1000, phase: 30 * time.Second, timeouts: size()},
+		{name: "time-outs beside launches", concurrency: 1000, phase: 30 * time.Second, timeouts: runs},
 	} {
 		t.Run(h.name, func(t *testing.T) {
 			t.Parallel()
-			h.launches = size()
+			h.launches, h.scale = runs, scale
 			if h.timeouts > 0 {
-				h.launches = size() * 24 / 100
+				h.launches = runs * 24 / 100
 			}
-			start := time.Now()
+			began := time.Now()
 			o := simulate(t, h)
-			t.Logf("%s\n(%s)", o, time.Since(start))
+			t.Logf("%s\n  simulated in %s", o, time.Since(began).Round(time.Second))
+			o.check(t)
 		})
+	}
+}
+
+// check holds an outcome to what is promised.
+func (o outcome) check(t *testing.T) {
+	t.Helper()
+	told := map[string]int{"SUCCEEDED": o.launches}
+	if o.timeouts > 0 {
+		told["TIMED_OUT"] = o.timeouts
+	}
+	if diff := cmp.Diff(told, o.told); diff != "" || o.launched != o.launches || o.doubles > 0 || o.lost > 0 {
+		t.Errorf("%d of %d were launched, %d twice, %d were not told of; told (-want +got):\n%s", o.launched, o.launches, o.doubles, o.lost, diff)
+	}
+	most := o.need + tenth
+	if o.scale > 1 {
+		most += 10 * time.Second // one run that is throttled at last has more weight
+	}
+	if o.timeouts > 0 {
+		most += time.Minute // nobody waits for a slow start beside ten thousand stops
+	}
+	if o.took > most {
+		t.Errorf("the last start was after %s, want %s at most", o.took, most)
+	}
+	if o.failed > 0 || len(o.rang) > 0 {
+		t.Errorf("%d invocations failed, and these alarms rang: %v", o.failed, o.rang)
+	}
+	// Two seconds a run, the watchdog's share of them among more in a world of full size.
+	if most := time.Duration(o.launches) * 2 * time.Second; o.launcher.Billed+o.dog.Billed/time.Duration(o.scale) > most && o.timeouts == 0 {
+		t.Errorf("the launcher was billed for %s, the watchdog for %s, want %s at most", o.launcher.Billed, o.dog.Billed, most)
+	}
+	if o.launcher.Longest > 2*time.Second {
+		t.Errorf("an invocation of the launcher took %s: it waited", o.launcher.Longest)
 	}
 }

@@ -49,6 +49,7 @@ type world struct {
 	recorder
 	*cluster
 	functions *functions
+	scale     int
 	db        http.Handler
 	ledger    *ledger.Ledger // asked without delay
 
@@ -56,12 +57,11 @@ type world struct {
 	told    map[string]map[string]int // run → status → how many times
 }
 
-// newWorld has a stack whose tasks run so long, in an account with so much
-// concurrency of Lambda's.
-func newWorld(t *testing.T, concurrency int, long time.Duration) *world {
+// newWorld has a stack whose tasks run so long, in the account of a herd.
+func newWorld(t *testing.T, h herd, long time.Duration) *world {
 	t.Helper()
-	w := &world{t: t, cluster: newCluster(long), told: map[string]map[string]int{}}
-	w.functions = &functions{concurrency: concurrency, note: w.note, byName: map[string]*function{}}
+	w := &world{t: t, cluster: newCluster(long, h.scale), scale: h.scale, told: map[string]map[string]int{}}
+	w.functions = &functions{concurrency: h.concurrency, note: w.note, byName: map[string]*function{}}
 	w.ended = func(arn string) {
 		w.functions.async("collector", fmt.Appendf(nil, `{"detail": {"taskArn": %q}}`, arn))
 	}
@@ -180,7 +180,9 @@ func (w *world) watchdog() handler {
 	client := lambda.NewFromConfig(configOf(wire{w.functions, func(string, bool) time.Duration {
 		return between(20*time.Millisecond, 50*time.Millisecond)
 	}}))
-	return watch.New(e, client, nobody{}, book, metrics, watch.Config{Launcher: "launcher", Collector: "collector"}, silent).Handle
+	return watch.New(e, client, nobody{}, book, metrics, watch.Config{
+		Launcher: "launcher", Collector: "collector", LaunchRate: 22 / w.scale, StopRate: max(1, 15/w.scale),
+	}, silent).Handle
 }
 
 // collector is what pkg/collect makes of a stop event, with a read of a log that
