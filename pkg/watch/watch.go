@@ -203,7 +203,9 @@ func (t *tick) read(waiting chan<- *chore, tell bool) (d dues, err error) {
 	}
 	if tell {
 		t.metrics.Count("OldestDue", now.Sub(oldest).Seconds())
-		t.metrics.Count("OldestLaunch", now.Sub(oldestLaunch).Seconds())
+		if d.launches > 0 { // or it would be paid for without anybody in line
+			t.metrics.Count("OldestLaunch", now.Sub(oldestLaunch).Seconds())
+		}
 	}
 	return d, nil
 }

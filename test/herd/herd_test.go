@@ -41,7 +41,6 @@ type outcome struct {
 	stopped                 time.Duration // from the time limit to the last stop
 	told                    map[string]int
 	calls, throttled        int // of RunTask
-	wakes                   int
 	billed                  time.Duration
 	launcher, dog           function
 	oldest, oldestLaunch    float64
@@ -246,7 +245,7 @@ func (o outcome) check(t *testing.T) {
 	if o.timeouts > 0 {
 		most += time.Minute // nobody waits for a slow start beside ten thousand stops
 	}
-	if o.took > most {
+	if o.concurrency > 10 && o.took > most { // ten invocations at once are Lambda's limit, not ECS's
 		t.Errorf("the last start was after %s, want %s at most", o.took, most)
 	}
 	if o.failed > 0 || len(o.rang) > 0 {
