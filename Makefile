@@ -16,7 +16,7 @@ GOLANGCI_LINT         = build/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)
 GOLANGCI_LINT_VERSION = v2.15.0
 GOVULNCHECK_VERSION   = v1.9.0
 
-.PHONY: help run local test check format lint template sizes vulncheck bench cost soak deaths fuzz build deploy \
+.PHONY: help run local test check format lint template sizes vulncheck bench cost soak herd deaths fuzz build deploy \
 	build-errand build-LauncherFunction build-CollectorFunction build-WatchdogFunction build-ExecutorFunction
 
 help: ## list the targets
@@ -76,6 +76,10 @@ cost: build ## what the functions take of a core and of memory, and how long tha
 
 soak: build-errand ## RUNS (10000) runs through the built functions while everything that may go wrong does
 	go run ./test/soak -runs $(or $(RUNS),10000)
+
+herd: $(if $(BUILT),build-errand) ## RUNS (10000) runs due at once, in simulated time; BUILT=1 lets 500 through the built functions
+	$(if $(BUILT),go run ./test/soak -herd -clock 3 -runs $(or $(RUNS),500),\
+		GOGC=400 ERRAND_HERD=$(or $(RUNS),10000) go test -v -timeout 60m -run TestHerd ./test/herd)
 
 deaths: ## let the functions die at every pair of their calls to AWS; takes minutes
 	ERRAND_CRASH_PAIRS=1 go test -v -timeout 60m -run TestDeaths ./test/crash

@@ -24,7 +24,7 @@ import (
 // ledger.
 func (l *Launcher) start(ctx context.Context, d *delivery) (Plan, string, error) {
 	d.open = d.hold.Open
-	plan, err := l.plan(ctx, d.Plan)
+	plan, err := l.plan(ctx, d.Plan, d.hold.FirstClaim)
 	if err != nil {
 		return plan, "", err
 	}

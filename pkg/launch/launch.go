@@ -64,7 +64,7 @@ func New(e ECS, l *ledger.Ledger, r *report.Reporter, m *metric.Writer, cfg Conf
 		cfg.Now = run.Now
 	}
 	e = gentle{e}
-	return &Launcher{ecs: e, ledger: l, reporter: r, metrics: m, cfg: cfg, log: log, definitions: definitions{ecs: e}}
+	return &Launcher{ecs: e, ledger: l, reporter: r, metrics: m, cfg: cfg, log: log, definitions: definitions{ecs: e, now: cfg.Now}}
 }
 
 // Answer is what an invocation of the launcher returns. Its status is run.Started,

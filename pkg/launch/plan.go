@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -44,8 +45,9 @@ type Plan struct {
 	Place result.Place
 }
 
-// plan looks the service and the task definition up and builds the request.
-func (l *Launcher) plan(ctx context.Context, plan Plan) (Plan, error) {
+// plan looks the service and the task definition up and builds the request. The run is
+// there since a time, which is zero if nobody knows.
+func (l *Launcher) plan(ctx context.Context, plan Plan, since time.Time) (Plan, error) {
 	job := plan.Job
 	plan.Place.Cluster = cmp.Or(job.Cluster, run.ClusterOf(job.Service), l.cfg.Cluster)
 	source := Deployed{TaskDefinition: cmp.Or(job.TaskDefinition, l.cfg.TaskDefinition)}
@@ -58,7 +60,7 @@ func (l *Launcher) plan(ctx context.Context, plan Plan) (Plan, error) {
 	if source.TaskDefinition == "" {
 		return plan, rejection("taskDefinition: required, since the launcher's setting TASK_DEFINITION has no default; give taskDefinition or service")
 	}
-	definition, err := l.definitions.get(ctx, source.TaskDefinition)
+	definition, err := l.definitions.get(ctx, source.TaskDefinition, since)
 	if err != nil {
 		return plan, err
 	}
@@ -70,17 +72,33 @@ func (l *Launcher) plan(ctx context.Context, plan Plan) (Plan, error) {
 	return whole, nil
 }
 
-// definitions remembers the revisions that were described.
+// definitions remembers what was described.
 type definitions struct {
 	ecs   ECS
-	known sync.Map // name with a revision → *types.TaskDefinition
+	now   func() time.Time
+	known sync.Map // name → described
+}
+
+// described is a task definition as it was at a time, or later.
+type described struct {
+	*types.TaskDefinition
+	at time.Time
 }
 
 // get describes a task definition. One that is named with its revision is asked for
-// once per process; a family's newest may be another one each time.
-func (d *definitions) get(ctx context.Context, name string) (*types.TaskDefinition, error) {
+// once per process; a family's newest may be another one each time. A run that waits
+// takes what was the newest at any time since it came, as if it had begun then: ECS answers 50
+// such questions at once and then 20 a second, to the whole account
+// (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html),
+// so that a herd would wait for those answers as long again as for its tasks.
+func (d *definitions) get(ctx context.Context, name string, since time.Time) (*types.TaskDefinition, error) {
+	asked := d.now()
+	fixed := strings.Contains(run.LastPart(name), ":")
 	if known, ok := d.known.Load(name); ok {
-		return known.(*types.TaskDefinition), nil
+		known := known.(described)
+		if fixed || !since.IsZero() && known.at.After(since) {
+			return known.TaskDefinition, nil
+		}
 	}
 	out, err := d.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &name})
 	if err != nil {
@@ -89,9 +107,7 @@ func (d *definitions) get(ctx context.Context, name string) (*types.TaskDefiniti
 	if out.TaskDefinition == nil || out.TaskDefinition.TaskDefinitionArn == nil {
 		return nil, fmt.Errorf("ECS does not show task definition %s: its answer has none", name)
 	}
-	if strings.Contains(run.LastPart(name), ":") {
-		d.known.Store(name, out.TaskDefinition)
-	}
+	d.known.Store(name, described{out.TaskDefinition, asked})
 	return out.TaskDefinition, nil
 }
 

@@ -23,6 +23,12 @@ import (
 // which ECS remembers a token.
 const maxBackoff = 10 * time.Minute
 
+// turnWait is for a run that ECS throttled: it lacks no room, only its turn. It goes
+// to the end of the line, and the watchdog, which wakes launchers at ECS's own pace, is
+// what keeps it from asking too often. To wait longer from one try to the next would
+// leave the last of a herd behind while ECS has nothing to do.
+const turnWait = 3 * time.Second
+
 // notStarted sees to a run that ECS has not started: it waits, or it is refused.
 func (l *Launcher) notStarted(ctx context.Context, d delivery, err error) (Answer, error) {
 	log := l.log.With("job", d.Run.Job, "run_id", d.Run.ID, "error", err)
@@ -43,6 +49,9 @@ func (l *Launcher) notStarted(ctx context.Context, d delivery, err error) (Answe
 		return answer, l.ledger.Note(ctx, d.hold, "", err.Error())
 	}
 	wait := min(l.cfg.Backoff<<min(d.hold.Claims-1, 10), maxBackoff)
+	if awserr.Throttled(err) {
+		wait = turnWait
+	}
 	wait = wait/2 + rand.N(wait/2+1) //nolint:gosec // jitter is no secret
 	answer.NextTryAt = l.cfg.Now().Add(wait)
 	_, burned := errors.AsType[placementError](err)

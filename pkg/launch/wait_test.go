@@ -2,6 +2,7 @@ package launch_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,6 +43,9 @@ func TestWaits(t *testing.T) {
 		{"the quota of provisioning tasks", func(s *stack) {
 			s.Inject(localaws.Fault{Operation: "RunTask", Code: "ClientException", Message: provisioning})
 		}, refused + "ClientException: " + provisioning, 0, 0},
+		{"throttling while looking up", func(s *stack) {
+			s.Inject(localaws.Fault{Operation: "DescribeTaskDefinition", Code: "ThrottlingException", Message: "Rate exceeded"})
+		}, "ECS does not show task definition sample, check that it has an active revision in this account and Region: ThrottlingException: Rate exceeded", 0, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -56,7 +60,11 @@ func TestWaits(t *testing.T) {
 			if diff := cmp.Diff(want, answer); diff != "" {
 				t.Errorf("answer (-want +got):\n%s", diff)
 			}
-			if wait := answer.NextTryAt.Sub(s.time()); wait < 15*time.Second || wait > 30*time.Second {
+			longest := 30 * time.Second
+			if strings.HasPrefix(tc.name, "throttling") {
+				longest = 3 * time.Second // it lacks its turn, not room
+			}
+			if wait := answer.NextTryAt.Sub(s.time()); wait < longest/2 || wait > longest {
 				t.Errorf("it waits for %s", wait)
 			}
 			waiting := s.item(t, "j", "r-1")
@@ -128,6 +136,53 @@ func TestBackoff(t *testing.T) {
 	if answer, err := s.invoke(t, wake); err != nil || answer.Status != "STARTED" || s.Calls("RunTask") != 8 {
 		t.Errorf("%+v, %v, %d calls of RunTask", answer, err, s.Calls("RunTask"))
 	}
+}
+
+// A run that waits for its turn waits no longer each time.
+func TestThrottledAgain(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.Inject(localaws.Fault{Operation: "RunTask", Code: "ThrottlingException", Message: "Rate exceeded", Times: 7})
+	event := `{"job": "j", "runId": "r-1", "command": ["sleep", "60"]}`
+	for n := range 7 {
+		answer, err := s.invoke(t, event)
+		if wait := answer.NextTryAt.Sub(s.time()); err != nil || wait < 3*time.Second/2 || wait > 3*time.Second {
+			t.Errorf("wait %d: %+v, %v", n+1, answer, err)
+		}
+		s.pass(5 * time.Second)
+		event = wake
+	}
+	if answer, err := s.invoke(t, wake); err != nil || answer.Status != "STARTED" {
+		t.Errorf("%+v, %v", answer, err)
+	}
+}
+
+// A run that waits takes what the process has seen of a family since it came: a herd
+// asks no more often than others come. A new run asks, since it may come right after a
+// deployment.
+func TestDefinitionOfAHerd(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	payload := func(id string) string {
+		return fmt.Sprintf(`{"job": "j", "runId": %q, "taskDefinition": "sample", "command": ["sleep", "60"]}`, id)
+	}
+	asked := func(what string, want int, event string) {
+		t.Helper()
+		before := s.Calls("DescribeTaskDefinition")
+		if answer, err := s.invoke(t, event); err != nil {
+			t.Errorf("%s: %+v, %v", what, answer, err)
+		}
+		if got := s.Calls("DescribeTaskDefinition") - before; got != want {
+			t.Errorf("%s: asked for the definition %d times, want %d", what, got, want)
+		}
+	}
+	s.Inject(localaws.Fault{Operation: "RunTask", Code: "ThrottlingException", Message: "Rate exceeded", Times: 2})
+	asked("the first", 1, payload("r-1"))
+	s.pass(time.Second)
+	asked("one that is new", 1, payload("r-2"))
+	s.pass(5 * time.Second)
+	asked("one that came before the last look", 0, wake)
+	asked("one that came at the last look", 1, strings.Replace(wake, "r-1", "r-2", 1))
 }
 
 // ECS may have started a task in spite of the failures that it answered with.

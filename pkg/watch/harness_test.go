@@ -197,7 +197,7 @@ func newStage(t *testing.T, e watch.ECS) *stage {
 	s := &stage{
 		t: t, table: dynamodb.New(host.New("eu-west-1", "123456789012", "", nil, nil)), functions: &functions{}, ecs: e, sns: topics{},
 		began: time.Now().Truncate(time.Millisecond),
-		cfg:   watch.Config{Launcher: "launcher", Collector: "collector", LaunchRate: 1000, StopRate: 1000},
+		cfg:   watch.Config{Launcher: "launcher", Collector: "collector", LaunchRate: 1000, StopRate: 1000, Again: time.Millisecond},
 	}
 	s.client, s.lambda = sdk.NewFromConfig(config(served(s.table))), lambda.NewFromConfig(config(s.functions))
 	if _, err := s.client.CreateTable(t.Context(), ledger.Table("ledger")); err != nil {
@@ -238,7 +238,7 @@ func (s *stage) watcher() *watch.Watcher {
 	return watch.New(s.ecs, s.lambda, s.sns, s.ledger, metric.New(&s.metrics, "errand/jobs/", s.now), s.cfg, log)
 }
 
-// tick returns the metrics of a tick, OldestDue as whole seconds.
+// tick returns the metrics of a tick, ages as whole seconds.
 func (s *stage) tick() (map[string]int, error) {
 	_ = s.metrics.take()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 58*time.Second)
@@ -259,7 +259,7 @@ func (s *stage) tick() (map[string]int, error) {
 	return got, err
 }
 
-// ticked is a tick without an error, and its metrics as wanted but for OldestDue.
+// ticked is a tick without an error, and its metrics as wanted but for the ages.
 func (s *stage) ticked(want map[string]int) {
 	s.t.Helper()
 	got, err := s.tick()
@@ -267,6 +267,7 @@ func (s *stage) ticked(want map[string]int) {
 		s.t.Fatal(err)
 	}
 	delete(got, "OldestDue")
+	delete(got, "OldestLaunch")
 	want["Ticks"] = 1
 	if diff := cmp.Diff(want, got); diff != "" {
 		s.t.Errorf("metrics (-want +got):\n%s", diff)

@@ -61,7 +61,7 @@ func (t *tick) take(begin context.Context, list []chore) []chore {
 		mu    sync.Mutex
 		taken []chore
 	)
-	t.each(begin, list, 0, func(ctx context.Context, c chore) error {
+	t.each(begin, slices.Values(list), 0, func(ctx context.Context, c chore) error {
 		ok, err := t.moved(ctx, &c, t.ledger.Now().Add(soon))
 		if ok {
 			mu.Lock()
@@ -81,7 +81,7 @@ func (t *tick) lookAt(list []chore, s *seen) {
 		t.log.ErrorContext(t.end, "tasks not looked at; they will be again", "tasks", len(list), "error", err)
 		t.failed(err)
 	}
-	t.each(t.begin, list, 0, func(ctx context.Context, c chore) error {
+	t.each(t.begin, slices.Values(list), 0, func(ctx context.Context, c chore) error {
 		task, ok := found[run.LastPart(c.Attempt.Task)]
 		switch {
 		case ok, c.Attempt.Verdict != nil: // which can be told without ECS

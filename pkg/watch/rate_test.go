@@ -10,7 +10,7 @@ import (
 	"errand/pkg/ledger"
 )
 
-// Twelve hundred runs wait and eight hundred are to be stopped: each of them once, no
+// Fourteen hundred runs wait and eight hundred are to be stopped: each of them once, no
 // faster than ECS takes them, the oldest first, as many in a tick as there is time
 // for. One that is left was not touched.
 func TestRates(t *testing.T) {
@@ -20,7 +20,7 @@ func TestRates(t *testing.T) {
 		s := newStage(t, e)
 		s.began = time.Time{} // the bubble's time runs
 		s.cfg.LaunchRate, s.cfg.StopRate = 0, 0
-		const waiting, running = 1200, 800
+		const waiting, running = 1400, 800
 		for n := range waiting {
 			s.wait(fmt.Sprint("due-", n))
 			time.Sleep(time.Millisecond) // so that their order is known
@@ -36,7 +36,7 @@ func TestRates(t *testing.T) {
 			if err := s.watcher().Tick(ctx); err != nil {
 				t.Error(err)
 			}
-			if left := time.Minute - time.Since(began)%time.Minute; time.Since(began)%time.Minute > 53*time.Second {
+			if left := time.Minute - time.Since(began)%time.Minute; time.Since(began)%time.Minute > 56*time.Second {
 				t.Errorf("a tick ended %s before the next", left)
 			}
 			cancel()
@@ -54,6 +54,34 @@ func TestRates(t *testing.T) {
 		}
 		keeps(t, "launches", launches, 22)
 		keeps(t, "stops", e.stops, 15)
+	})
+}
+
+// A herd is still on its way when the tick begins, and the last of it is throttled once
+// more: the tick does not leave them to the next one.
+func TestLooksAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, &tasks{})
+		s.began, s.cfg.Again = time.Time{}, 0 // the bubble's time runs
+		s.wait("first")
+		time.Sleep(time.Second)
+		began := time.Now()
+		go func() {
+			time.Sleep(2 * time.Second)
+			s.wait("second")
+			time.Sleep(3 * time.Second)
+			s.wait("third")
+		}()
+		ctx, cancel := context.WithTimeout(t.Context(), 58*time.Second)
+		defer cancel()
+		if err := s.watcher().Tick(ctx); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began).Truncate(time.Second); took != 9*time.Second {
+			t.Errorf("the tick took %s, want three looks and one in vain, 3 s from each to the next", took)
+		}
+		s.woken(wake("launcher", "launch", "first"), wake("launcher", "launch", "second"), wake("launcher", "launch", "third"))
 	})
 }
 

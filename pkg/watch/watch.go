@@ -10,7 +10,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,8 +43,12 @@ type Config struct {
 	// than the 40 a second that ECS takes of an account, which StopTask and RunTask
 	// share (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/request-throttling.html).
 	StopRate, LaunchRate int
-	Topics               Topics
-	Email                string // who shall hear of results and alarms, if anybody
+	// Again is when a tick that has woken launchers looks again, 0 means 3 seconds:
+	// most of a herd falls due after a tick has begun, and the next one comes up to a
+	// minute later.
+	Again  time.Duration
+	Topics Topics
+	Email  string // who shall hear of results and alarms, if anybody
 }
 
 // Watcher is the watchdog. It keeps no state between ticks.
@@ -64,6 +70,9 @@ func New(e ECS, l Lambda, s SNS, book *ledger.Ledger, m *metric.Writer, cfg Conf
 	if cfg.LaunchRate == 0 {
 		cfg.LaunchRate = 22
 	}
+	if cfg.Again == 0 {
+		cfg.Again = 3 * time.Second
+	}
 	return &Watcher{e, l, s, book, m, cfg, log}
 }
 
@@ -72,35 +81,66 @@ func (w *Watcher) Handle(ctx context.Context, _ json.RawMessage) error { return 
 
 const (
 	// beginTime is kept back from the function's deadline: nothing is begun in it.
-	// What is under way then has until endTime before the deadline.
-	beginTime = 6 * time.Second
-	endTime   = 2 * time.Second
-	// most is how many items of each of the ledger's ten shards a tick reads.
-	most = 1000
+	// What is under way then has until endTime before the deadline. In the 55 of 58
+	// seconds that are left of each minute, LaunchRate is a little more than the
+	// 1,200 runs that ECS starts in a minute.
+	beginTime = 3 * time.Second
+	endTime   = time.Second
+	// most is how many items of each of the ledger's ten shards are read at once: so
+	// many that ten thousand of one kind do not hide the others. Of tasks, mostTasks
+	// are looked at, for want of memory; the others stay due.
+	most, mostTasks = 2000, 10_000
 )
 
-// Tick does what is due, the oldest first. What it does not get to stays due. An
-// error means that something could not be done, and is in the log.
+// Tick does what is due, the oldest first, and then what has fallen due meanwhile for
+// as long as runs wait to be launched. What it does not get to stays due. An error
+// means that something could not be done, and is in the log.
 func (w *Watcher) Tick(ctx context.Context) error {
 	begin, cancel := run.Reserve(ctx, beginTime)
 	defer cancel()
 	end, cancel := run.Reserve(ctx, endTime)
 	defer cancel()
 	t := &tick{Watcher: w, begin: begin, end: end}
-	due, err := t.read()
-	if err != nil {
-		return err
+	for round := 1; ; round++ {
+		launches, err := t.round(round)
+		if err != nil {
+			return err
+		}
+		if launches == 0 || !run.Pause(t.begin, w.cfg.Again) {
+			break
+		}
 	}
-	var lanes sync.WaitGroup
-	lanes.Go(func() { t.each(t.begin, due.launches, w.cfg.LaunchRate, t.launch) })
-	t.each(t.begin, due.busy, 0, t.await)
-	t.each(t.begin, due.undecodable, 0, t.skip)
-	seen := t.look(due.tasks)
-	lanes.Go(func() { t.each(t.begin, seen.stops, w.cfg.StopRate, t.stop) })
-	t.each(t.begin, append(due.left, seen.ended...), w.cfg.LaunchRate, t.wakeCollector)
-	lanes.Wait()
 	t.checkSubscriptions()
 	return t.tell()
+}
+
+// round does what is due now, and says how many runs waited to be launched. The first
+// of them are while the others are still read.
+func (t *tick) round(n int) (launches int, err error) {
+	waiting := make(chan *chore, 60*t.cfg.LaunchRate) // more than there is time for
+	var lanes sync.WaitGroup
+	defer lanes.Wait()
+	lanes.Go(func() { t.each(t.begin, received(waiting), t.cfg.LaunchRate, t.launch) })
+	due, err := t.read(waiting, n == 1)
+	if err != nil {
+		return 0, err
+	}
+	t.each(t.begin, slices.Values(due.busy), 0, t.await)
+	t.each(t.begin, slices.Values(due.undecodable), 0, t.skip)
+	seen := t.look(due.tasks)
+	lanes.Go(func() { t.each(t.begin, slices.Values(seen.stops), t.cfg.StopRate, t.stop) })
+	t.each(t.begin, slices.Values(append(due.left, seen.ended...)), t.cfg.LaunchRate, t.wakeCollector)
+	return due.launches, nil
+}
+
+func received(from <-chan *chore) iter.Seq[chore] {
+	return func(yield func(chore) bool) {
+		for c := range from {
+			if !yield(*c) {
+				return
+			}
+		}
+	}
 }
 
 // tick is one tick.
@@ -126,17 +166,23 @@ type chore struct {
 }
 
 // dues are the rows that are due, by what is to be done, each list in the order of
-// their dues.
-type dues struct{ launches, tasks, left, busy, undecodable []chore }
+// their dues, and how many wait to be launched.
+type dues struct {
+	tasks, left, busy, undecodable []chore
+	launches                       int
+}
 
-// read reads what is due and tells how late the oldest is.
-func (t *tick) read() (d dues, err error) {
+// read reads what is due, and hands over what waits to be launched. It tells how late
+// the oldest are: of those that wait for their turn, which ECS's pace makes late, and
+// of all others, which nothing should.
+func (t *tick) read(waiting chan<- *chore, tell bool) (d dues, err error) {
+	defer close(waiting)
 	now := t.ledger.Now()
 	entries, err := t.ledger.Open(t.end, now, most)
 	if err != nil {
 		return d, err
 	}
-	oldest := now
+	oldest, oldestLaunch := now, now
 	const batch = 100
 	for len(entries) > 0 && t.begin.Err() == nil {
 		n := min(batch, len(entries))
@@ -146,20 +192,26 @@ func (t *tick) read() (d dues, err error) {
 		}
 		entries = entries[n:]
 		for _, r := range rows {
-			if !r.Due.Before(now) {
-				continue // the index is behind
+			switch {
+			case !r.Due.Before(now): // the index is behind
+			case d.add(r, now, waiting):
+				oldestLaunch = earlier(oldestLaunch, r.Due)
+			default:
+				oldest = earlier(oldest, r.Due)
 			}
-			if r.Due.Before(oldest) {
-				oldest = r.Due
-			}
-			d.add(r, now)
 		}
 	}
-	t.metrics.Count("OldestDue", now.Sub(oldest).Seconds())
+	if tell {
+		t.metrics.Count("OldestDue", now.Sub(oldest).Seconds())
+		if d.launches > 0 { // or it would be paid for without anybody in line
+			t.metrics.Count("OldestLaunch", now.Sub(oldestLaunch).Seconds())
+		}
+	}
 	return d, nil
 }
 
-func (d *dues) add(r ledger.Row, now time.Time) {
+// add sorts a row in, and says whether it waits to be launched.
+func (d *dues) add(r ledger.Row, now time.Time, waiting chan<- *chore) (launch bool) {
 	a := r.Attempt
 	c := chore{Row: r}
 	switch {
@@ -168,9 +220,16 @@ func (d *dues) add(r ledger.Row, now time.Time) {
 	case a.BusyUntil().After(now):
 		d.busy = append(d.busy, c)
 	case a.State == ledger.Due:
-		d.launches = append(d.launches, c)
+		d.launches++
+		select {
+		case waiting <- &c:
+		default:
+		}
+		return true
 	case a.State == ledger.Launched && a.Task != "":
-		d.tasks = append(d.tasks, c)
+		if len(d.tasks) < mostTasks {
+			d.tasks = append(d.tasks, c)
+		}
 	case a.State == ledger.Launched && a.Verdict == nil:
 		c.Err = ledger.Undecodable{Key: r.String(), Why: "it was launched, and has neither a task nor a verdict"}
 		d.undecodable = append(d.undecodable, c)
@@ -178,20 +237,28 @@ func (d *dues) add(r ledger.Row, now time.Time) {
 		c.wake = ledger.WakeAbandon
 		d.left = append(d.left, c)
 	}
+	return false
 }
 
 // atOnce is how many rows are at work at the same time.
 const atOnce = 8
 
 // each does something about rows, at most rate a second (0: as fast as it goes),
-// until the time to begin anything is over.
-func (t *tick) each(begin context.Context, list []chore, rate int, do func(context.Context, chore) error) {
+// until the time to begin anything is over. A little lateness of one is made up by the
+// next, so that many are as many as rate says; time that was lost is not.
+func (t *tick) each(begin context.Context, list iter.Seq[chore], rate int, do func(context.Context, chore) error) {
 	var working sync.WaitGroup
 	defer working.Wait()
 	slots := make(chan struct{}, atOnce)
-	for _, c := range list {
-		if rate > 0 && !run.Pause(begin, time.Second/time.Duration(rate)) {
-			return
+	turn := run.Now()
+	for c := range list {
+		if rate > 0 {
+			if turn = turn.Add(time.Second / time.Duration(rate)); turn.Before(run.Now()) {
+				turn = run.Now()
+			}
+			if !run.Pause(begin, run.Until(turn)) {
+				return
+			}
 		}
 		select {
 		case slots <- struct{}{}:

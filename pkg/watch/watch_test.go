@@ -111,6 +111,19 @@ func TestDue(t *testing.T) {
 	}
 }
 
+// What waits for its turn makes no run overdue that does not, and the other way round.
+func TestAges(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, &tasks{})
+	s.claim("claimed") // due after a minute, a lease of 5 s and a minute more
+	s.wait("waits")
+	s.forward(20 * time.Minute)
+	got, err := s.tick()
+	if diff := cmp.Diff(map[string]int{"OldestDue": 1200 - 125, "OldestLaunch": 1200, "Wakes": 2, "Ticks": 1}, got); diff != "" || err != nil {
+		t.Errorf("%v, metrics (-want +got):\n%s", err, diff)
+	}
+}
+
 // A command in a live task has no task of its own. Its executor has written the
 // verdict and died.
 func TestVerdictWithoutTask(t *testing.T) {
@@ -252,10 +265,14 @@ func TestOffForTwoHours(t *testing.T) {
 	}
 	s.forward(2 * time.Hour)
 	got, err := s.tick()
-	if got["OldestDue"] < 7190 || got["OldestDue"] > 7260 {
+	if got["OldestDue"] < 7070 || got["OldestDue"] > 7260 {
 		t.Errorf("the oldest is due for %d s", got["OldestDue"])
 	}
+	if got["OldestLaunch"] < 7190 || got["OldestLaunch"] > 7260 {
+		t.Errorf("the oldest waits for its turn for %d s", got["OldestLaunch"])
+	}
 	delete(got, "OldestDue")
+	delete(got, "OldestLaunch")
 	if diff := cmp.Diff(map[string]int{"Wakes": 100, "Stops": 50, "Ticks": 1}, got); diff != "" || err != nil {
 		t.Errorf("%v, metrics (-want +got):\n%s", err, diff)
 	}
@@ -291,6 +308,7 @@ func TestBrokenFunction(t *testing.T) {
 	s.forward(3 * time.Minute)
 	got, err := s.tick()
 	delete(got, "OldestDue")
+	delete(got, "OldestLaunch")
 	if diff := cmp.Diff(map[string]int{"Wakes": 1}, got); diff != "" {
 		t.Errorf("metrics (-want +got):\n%s", diff)
 	}

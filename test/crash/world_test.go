@@ -167,7 +167,7 @@ func (p *process) handler(function string) func(context.Context, json.RawMessage
 		return func(ctx context.Context, raw json.RawMessage) (any, error) { return nil, k.Handle(ctx, raw) }
 	}
 	w := watch.New(ecs.NewFromConfig(cfg), p, sns.NewFromConfig(cfg), book, metrics, watch.Config{
-		Launcher: "launcher", Collector: "collector", LaunchRate: 100_000, StopRate: 100_000,
+		Launcher: "launcher", Collector: "collector", LaunchRate: 100_000, StopRate: 100_000, Again: time.Nanosecond,
 	}, log)
 	return func(ctx context.Context, raw json.RawMessage) (any, error) { return nil, w.Handle(ctx, raw) }
 }

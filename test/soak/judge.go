@@ -78,6 +78,7 @@ type verdict struct {
 	counts   map[string]int
 	faults   map[string]int
 	kills    int
+	herd     string // how a herd fared
 }
 
 // judge compares what was planned with what was told.
@@ -185,6 +186,7 @@ func (v verdict) String() string {
 	for _, p := range v.problems[:min(50, len(v.problems))] {
 		b.WriteString("PROBLEM: " + p + "\n")
 	}
+	b.WriteString(v.herd)
 	if len(v.problems) == 0 {
 		b.WriteString("no problem: every run was told, none twice with different ends, and no attempt has two tasks\n")
 	} else {

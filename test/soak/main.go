@@ -3,6 +3,7 @@
 // topics and the tasks alone, never by the ledger.
 //
 //	go run ./test/soak -runs 10000
+//	go run ./test/soak -herd -clock 3
 //
 // It exits with 0 if every run has a result, none contradicts another or the truth,
 // no attempt has two tasks, and results came twice only where they may.
@@ -26,6 +27,7 @@ func main() {
 	flag.StringVar(&o.functions, "functions", "build", "folder of the built functions")
 	flag.StringVar(&o.template, "template", "template.yaml", "SAM template")
 	flag.DurationVar(&o.patience, "patience", 20*time.Minute, "after which it gives up waiting for results, in real time")
+	flag.BoolVar(&o.herd, "herd", false, "all runs are due at once, at ECS's own quotas, and nothing goes wrong")
 	flag.BoolVar(&o.verbose, "v", false, "print what the functions write")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -47,5 +49,5 @@ type options struct {
 	seed                uint64
 	functions, template string
 	patience            time.Duration
-	verbose             bool
+	herd, verbose       bool
 }

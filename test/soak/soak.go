@@ -64,16 +64,18 @@ const (
 // world is the endpoint under soak, and what the judge hears of it.
 type world struct {
 	*localstack.Stack
-	opts options
+	opts  options
+	clock run.Clock
 
-	mu     sync.Mutex
-	rand   *rand.Rand
-	tasks  map[string]map[string]bool // run → tasks
-	counts map[string]int
-	bucket float64
-	filled time.Time
-	kills  int
-	faults map[string]int
+	mu        sync.Mutex
+	rand      *rand.Rand
+	tasks     map[string]map[string]bool // run → tasks
+	counts    map[string]int
+	bucket    float64
+	filled    time.Time
+	kills     int
+	faults    map[string]int
+	due, last time.Time // when a herd came, and when its last task began
 	// publishing are the calls of Publish whose answer was lost.
 	publishing int
 }
@@ -91,6 +93,7 @@ func soak(ctx context.Context, o options, out io.Writer) (verdict, error) {
 	if err != nil {
 		return verdict{}, err
 	}
+	w.clock = clock
 	w.Stack, err = localstack.Start(ctx, localstack.Options{
 		Functions: o.functions, Template: o.template,
 		Options: localaws.Options{Watch: w.watch(out), Clock: clock},
@@ -106,18 +109,27 @@ func soak(ctx context.Context, o options, out io.Writer) (verdict, error) {
 		return verdict{}, err
 	}
 	w.Server.DecideEvents(w.event)
-	w.Server.DecideFaults(w.fault)
-	w.Server.KillFunctions(w.kill)
+	deliver := w.deliver
+	if o.herd {
+		w.limit()
+		deliver = w.arrive
+	} else {
+		w.Server.DecideFaults(w.fault)
+		w.Server.KillFunctions(w.kill)
+	}
 
 	began := time.Now()
 	list := w.plan()
-	if err := w.deliver(ctx, list); err != nil {
+	if err := deliver(ctx, list); err != nil {
 		return verdict{}, err
 	}
 	_, _ = fmt.Fprintf(out, "delivered %d runs in %s\n", len(list), time.Since(began).Round(time.Second))
 	w.await(ctx, list, out)
 	v := w.judge(list)
 	v.took = time.Since(began)
+	if o.herd {
+		w.herd(&v, len(list))
+	}
 	return v, nil
 }
 
@@ -127,6 +139,8 @@ func (w *world) plan() []planned {
 	for i := range list {
 		p := planned{job: fmt.Sprintf("job-%02d", i%jobs), id: fmt.Sprintf("soak-%05d", i), twice: w.chance(shareTwice)}
 		switch {
+		case w.opts.herd:
+			p.twice = false
 		case w.chance(shareHanging):
 			p.fate = hanging
 		case w.chance(shareBadly):
@@ -181,6 +195,9 @@ func (w *world) await(ctx context.Context, list []planned, out io.Writer) {
 			return
 		}
 	}
+	if w.opts.herd {
+		return // nothing was disturbed
+	}
 	// What is told twice, or otherwise, is told by stop events that come late and by
 	// the watchdog's next looks: some minutes of AWS's time.
 	select {
@@ -198,6 +215,7 @@ func (w *world) event(rule string, event json.RawMessage) []time.Duration {
 		return nil
 	}
 	switch {
+	case w.opts.herd:
 	case w.chance(shareLost):
 		w.faults["lost stop events"]++
 		return nil
@@ -233,6 +251,7 @@ func (w *world) began(event json.RawMessage) {
 				w.tasks[key] = map[string]bool{}
 			}
 			w.tasks[key][e.Detail.TaskARN] = true
+			w.last = w.clock.Now()
 		}
 	}
 }

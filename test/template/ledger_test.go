@@ -133,7 +133,7 @@ const namespace = metric.Namespace
 // metrics are those that the functions write.
 var metrics = []string{
 	report.Doubles, report.Dropped, report.SecondTasks, report.WithoutLedger,
-	"OldestDue", "Stops", "Ticks", "UnconfirmedSubscriptions", "Undecodable", "Wakes",
+	"OldestDue", "OldestLaunch", "Stops", "Ticks", "UnconfirmedSubscriptions", "Undecodable", "Wakes",
 }
 
 var section = regexp.MustCompile(`See "([^"]+)" in docs/operations\.md\.$`)
