@@ -53,8 +53,8 @@ $(GOLANGCI_LINT):
 	mv build/tools/golangci-lint $@
 
 template:
-	@if command -v cfn-lint >/dev/null; then echo cfn-lint template.yaml; cfn-lint template.yaml; \
-	else echo "cfn-lint is not installed: template.yaml is checked by the tests only (pip install cfn-lint)"; fi
+	@if command -v cfn-lint >/dev/null; then echo cfn-lint template.yaml examples/cloudformation/*.yaml; cfn-lint template.yaml examples/cloudformation/*.yaml; \
+	else echo "cfn-lint is not installed: template and examples are checked by the tests only (pip install cfn-lint)"; fi
 
 # What each function may weigh when built for Lambda, in bytes.
 sizes:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"regexp"
@@ -59,30 +60,28 @@ func TestScheduled(t *testing.T) {
 	}
 }
 
-var (
-	codeBlock = regexp.MustCompile("(?ms)^```[a-z]+\n(.*?)^```$")
-	firstJob  = regexp.MustCompile(`\{\s*"job"`)
-)
+var firstJob = regexp.MustCompile(`\{\s*"job"`)
 
-// What the README shows can be tried as it stands there.
-func TestPayloadsOfTheReadme(t *testing.T) {
+// What the documents and the examples show can be tried as it stands there.
+func TestPayloadsToRead(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	tried := map[string]int{}
-	for _, block := range codeBlock.FindAllStringSubmatch(string(readme), -1) {
-		for _, at := range firstJob.FindAllStringIndex(block[1], -1) {
-			// A payload may stand in YAML, HCL or a shell's command.
+	for _, file := range []string{
+		"README.md", "docs/exec.md", "examples/cloudformation/scheduled-job.yaml", "examples/cloudformation/live-command.yaml",
+	} {
+		text, err := os.ReadFile("../../" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, at := range firstJob.FindAllIndex(text, -1) {
+			// A payload may stand in YAML or a shell's command.
 			var raw json.RawMessage
-			if err := json.NewDecoder(strings.NewReader(block[1][at[0]:])).Decode(&raw); err != nil {
-				t.Errorf("not JSON: %v\n%s", err, block[1])
+			if err := json.NewDecoder(bytes.NewReader(text[at[0]:])).Decode(&raw); err != nil {
+				t.Errorf("%s: not JSON: %v\n%s", file, err, text[at[0]:])
 				continue
 			}
-			function := functionFor(raw)
-			tried[function]++
-			t.Run(string(raw[:min(len(raw), 40)]), func(t *testing.T) {
+			tried[file+" "+functionFor(raw)]++
+			t.Run(file, func(t *testing.T) {
 				t.Parallel()
 				_, out, errOut := tryFile(t, payloadFile(t, string(raw)), "--clock=10")
 				// Most name a program that this machine has not; the run then fails.
@@ -92,7 +91,11 @@ func TestPayloadsOfTheReadme(t *testing.T) {
 			})
 		}
 	}
-	if tried["launcher"] < 3 || tried["executor"] < 1 {
-		t.Errorf("found %v", tried)
+	want := map[string]int{
+		"README.md launcher": 2, "docs/exec.md executor": 2,
+		"examples/cloudformation/scheduled-job.yaml launcher": 1, "examples/cloudformation/live-command.yaml executor": 1,
+	}
+	if diff := cmp.Diff(want, tried); diff != "" {
+		t.Errorf("payloads by place and function (-want +got):\n%s", diff)
 	}
 }

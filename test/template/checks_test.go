@@ -124,7 +124,7 @@ func (c *checker) function(id string, function *yaml.Node) {
 		case kind == "Schedule" && id == watchdog:
 			c.tick(get(event, "Properties"))
 		case kind == "ScheduleV2":
-			c.schedule(id, get(event, "Properties"))
+			c.schedule(id, get(event, "Properties"), get(event, "Properties"))
 		case kind == "EventBridgeRule":
 			c.pattern(get(event, "Properties", "Pattern"))
 			c.deadLetters(get(event, "Properties"))
@@ -245,15 +245,24 @@ func variables(of reflect.Type) []string {
 
 // ---- Schedules and payloads
 
-const scheduledTime = "<aws.scheduler.scheduled-time>"
+// What the Scheduler puts into an input, and what every schedule has to send.
+const (
+	scheduledTime = "<aws.scheduler.scheduled-time>"
+	scheduleARN   = "<aws.scheduler.schedule-arn>"
+)
 
 var contextAttribute = regexp.MustCompile(`<aws\.scheduler\.[^>]*>`)
 
-func (c *checker) schedule(function string, properties *yaml.Node) {
-	if problem := expressionProblem(text(properties, "ScheduleExpression")); problem != "" {
-		c.bad("ScheduleExpression %q: %s", text(properties, "ScheduleExpression"), problem)
+// schedule checks a schedule and what it sends, which SAM has in one place and
+// CloudFormation in two.
+func (c *checker) schedule(function string, schedule, target *yaml.Node) {
+	expression, zone := text(schedule, "ScheduleExpression"), text(schedule, "ScheduleExpressionTimezone")
+	if problem := expressionProblem(expression); problem != "" {
+		c.bad("ScheduleExpression %q: %s", expression, problem)
+	} else if clocksChange(expression, zone) {
+		c.bad("stands between 01:00 and 03:00, when the clocks of %s change: one night a year has no such time, and one has it twice", zone)
 	}
-	switch zone := text(properties, "ScheduleExpressionTimezone"); zone {
+	switch zone {
 	case "":
 		c.bad("has no ScheduleExpressionTimezone")
 	case "Local":
@@ -263,49 +272,67 @@ func (c *checker) schedule(function string, properties *yaml.Node) {
 			c.bad("time zone %q is not in the time zone database", zone)
 		}
 	}
-	if state := text(properties, "State"); !slices.Contains([]string{"", "ENABLED", "DISABLED"}, state) {
+	if state := text(schedule, "State"); !slices.Contains([]string{"", "ENABLED", "DISABLED"}, state) {
 		c.bad("State %q is neither ENABLED nor DISABLED", state)
 	}
-	c.deadLetters(properties)
-	if function == executor && text(properties, "RetryPolicy", "MaximumRetryAttempts") != "0" {
+	c.deadLetters(target)
+	if function == executor && text(target, "RetryPolicy", "MaximumRetryAttempts") != "0" {
 		c.bad("a command must not run twice, want MaximumRetryAttempts 0 in its RetryPolicy")
 	}
 
-	input := text(properties, "Input")
+	input := text(target, "Input")
 	for _, attribute := range contextAttribute.FindAllString(input, -1) {
-		if attribute != scheduledTime {
-			c.bad("Input has %s; the only attribute that a payload needs is %s", attribute, scheduledTime)
+		if attribute != scheduledTime && attribute != scheduleARN {
+			c.bad("Input has %s; the attributes that a payload needs are %s and %s", attribute, scheduledTime, scheduleARN)
 		}
 	}
-	due := "2026-11-20T02:00:00Z"
-	read := c.payload(function, "Input", strings.ReplaceAll(input, scheduledTime, due))
-	if !strings.Contains(input, scheduledTime) || read.Format(time.RFC3339) != due {
-		c.bad("Input lacks \"scheduledTime\": %q, which identifies the run", scheduledTime)
+	want := sent{by: "arn:aws:scheduler:eu-west-1:123456789012:schedule/jobs/billing-daily", due: "2026-11-20T06:30:00Z"}
+	got := c.payload(function, "Input", strings.NewReplacer(scheduledTime, want.due, scheduleARN, want.by).Replace(input))
+	if got != want {
+		c.bad("Input lacks \"scheduledTime\": %q and \"schedule\": %q, which identify the run", scheduledTime, scheduleARN)
 	}
 }
 
-// payload reads an input as the function does, and returns its scheduled time.
-func (c *checker) payload(function, what, input string) time.Time {
+// clocksChange tells whether a cron expression names the hours 1 or 2 in a zone
+// with summer time.
+func clocksChange(expression, zone string) bool {
+	place, err := time.LoadLocation(zone)
+	fields := strings.Fields(strings.TrimPrefix(expression, "cron("))
+	if err != nil || len(fields) != len(cronFields) {
+		return false
+	}
+	_, winter := time.Date(2026, 1, 1, 0, 0, 0, 0, place).Zone()
+	_, summer := time.Date(2026, 7, 1, 0, 0, 0, 0, place).Zone()
+	hours := strings.Split(fields[1], ",")
+	return winter != summer && (slices.Contains(hours, "1") || slices.Contains(hours, "2"))
+}
+
+// sent is what tells whose run it is.
+type sent struct{ by, due string }
+
+// payload reads an input as the function does, and returns who sent it for when.
+func (c *checker) payload(function, what, input string) sent {
 	var v any
 	if err := json.Unmarshal([]byte(input), &v); err != nil {
 		c.bad("%s is not JSON: %v", what, err)
-		return time.Time{}
+		return sent{}
 	}
+	var by string
 	var due time.Time
 	var err error
 	if function == executor {
 		var p payload.Exec
 		p, _, err = payload.DecodeExec([]byte(input))
-		due = p.ScheduledTime
+		by, due = p.Schedule, p.ScheduledTime
 	} else {
 		var p payload.Job
 		p, _, err = payload.Decode([]byte(input))
-		due = p.ScheduledTime
+		by, due = p.Schedule, p.ScheduledTime
 	}
 	if err != nil {
 		c.bad("%s: %v", what, err)
 	}
-	return due
+	return sent{by, due.Format(time.RFC3339)}
 }
 
 func (c *checker) deadLetters(target *yaml.Node) {
