@@ -6,7 +6,9 @@ FUNCTIONS = launcher collector watchdog executor
 # What is deployed depends on nothing of the machine that builds it: no cgo, no
 # paths, no version control stamp.
 GO_BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags lambda.norpc -ldflags '-s -w -buildid='
-LAMBDA   = GOOS=linux GOARCH=$(or $(GOARCH),arm64) $(GO_BUILD)
+# For arm64, as the template says, whatever GOARCH is in the environment: only
+# make GOARCH=... asks for another.
+LAMBDA   = GOOS=linux GOARCH=$(if $(filter command line,$(origin GOARCH)),$(GOARCH),arm64) $(GO_BUILD)
 
 # The race detector needs a C compiler on Linux; without one the tests run
 # without it.

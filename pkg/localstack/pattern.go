@@ -9,6 +9,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+// account is the embedded endpoint's own, unless it is told another.
+const account = "123456789012"
+
 // collectorPattern reads the pattern of the rule that wakes the collector from
 // the template, with the local stack's name in it.
 func collectorPattern(file string) ([]byte, error) {
@@ -39,11 +42,13 @@ func collectorPattern(file string) ([]byte, error) {
 	return json.Marshal(value)
 }
 
-// substitute does what CloudFormation does with !Sub and the stack's name.
+// substitute does what CloudFormation does with the stack's name and its account.
 func substitute(n *yaml.Node) {
-	if n.Tag == "!Sub" {
-		n.Tag = "!!str"
-		n.Value = strings.ReplaceAll(n.Value, "${AWS::StackName}", Name)
+	switch {
+	case n.Tag == "!Sub":
+		n.Tag, n.Value = "!!str", strings.ReplaceAll(n.Value, "${AWS::StackName}", Name)
+	case n.Tag == "!Ref" && n.Value == "AWS::AccountId":
+		n.Tag, n.Value = "!!str", account
 	}
 	for _, child := range n.Content {
 		substitute(child)

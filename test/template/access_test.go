@@ -89,18 +89,19 @@ func holds(t *testing.T, conditions *yaml.Node, of map[string][]string) bool {
 }
 
 const (
-	ownTask     = "arn:aws:ecs:eu-west-1:123456789012:task/jobs/0123456789abcdef"
-	otherTask   = "arn:aws:ecs:eu-west-1:123456789012:task/web/0123456789abcdef"
-	ownStack    = "arn:aws:cloudformation:eu-west-1:123456789012:stack/other/0d9c7a46"
-	otherStack  = "arn:aws:cloudformation:eu-west-1:123456789012:stack/other-2/0d9c7a46"
-	ownGroup    = "arn:aws:logs:eu-west-1:123456789012:log-group:/ecs/billing:"
-	otherGroup  = "arn:aws:logs:eu-west-1:123456789012:log-group:/ecs/billing-2:"
-	definition  = "arn:aws:ecs:eu-west-1:123456789012:task-definition/billing:42"
-	another     = "arn:aws:ecs:eu-west-1:123456789012:task-definition/web:42"
-	taskRole    = "arn:aws:iam::123456789012:role/billing-task"
-	anotherRole = "arn:aws:iam::123456789012:role/admin"
-	topics      = "arn:aws:sns:eu-west-1:123456789012:"
-	clusters    = "arn:aws:ecs:eu-west-1:123456789012:cluster/"
+	ownTask      = "arn:aws:ecs:eu-west-1:123456789012:task/jobs/0123456789abcdef"
+	otherTask    = "arn:aws:ecs:eu-west-1:123456789012:task/web/0123456789abcdef"
+	ownStack     = "arn:aws:cloudformation:eu-west-1:123456789012:stack/other/0d9c7a46"
+	otherStack   = "arn:aws:cloudformation:eu-west-1:123456789012:stack/other-2/0d9c7a46"
+	ownGroup     = "arn:aws:logs:eu-west-1:123456789012:log-group:/ecs/billing:"
+	otherGroup   = "arn:aws:logs:eu-west-1:123456789012:log-group:/ecs/billing-2:"
+	definition   = "arn:aws:ecs:eu-west-1:123456789012:task-definition/billing:42"
+	another      = "arn:aws:ecs:eu-west-1:123456789012:task-definition/web:42"
+	taskRole     = "arn:aws:iam::123456789012:role/billing-task"
+	anotherRole  = "arn:aws:iam::123456789012:role/admin"
+	overrideRole = "arn:aws:iam::123456789012:role/close-books"
+	topics       = "arn:aws:sns:eu-west-1:123456789012:"
+	clusters     = "arn:aws:ecs:eu-west-1:123456789012:cluster/"
 )
 
 // world is everything that is asked of every role and policy: what one of them must
@@ -128,7 +129,7 @@ func world() (all []request) {
 	on("web", otherTask, "ecs:DescribeTasks", "ecs:StopTask", "ecs:ExecuteCommand")
 	on("jobs", "*", "ecs:ListTasks")
 	on("web", "*", "ecs:ListTasks")
-	for _, role := range []string{taskRole, anotherRole} {
+	for _, role := range []string{taskRole, overrideRole, anotherRole} {
 		all = append(all, request{"iam:PassRole", role, map[string][]string{"iam:PassedToService": {"ecs-tasks.amazonaws.com"}}})
 	}
 	for _, function := range []string{"Launcher", "Collector", "Watchdog", "Executor"} {
@@ -175,7 +176,7 @@ func TestAccess(t *testing.T) {
 	}
 	for who, want := range map[string][]string{
 		"LauncherRole": slices.Concat(ledgerItems, publish, find, []string{
-			stop, "ecs:RunTask " + definition + jobs, "iam:PassRole " + taskRole + " iam:PassedToService=ecs-tasks.amazonaws.com",
+			stop, "ecs:RunTask " + definition + jobs, "iam:PassRole " + taskRole + " iam:PassedToService=ecs-tasks.amazonaws.com", "iam:PassRole " + overrideRole + " iam:PassedToService=ecs-tasks.amazonaws.com",
 			"lambda:InvokeFunction CollectorFunction.Arn", "sqs:SendMessage LauncherDeadLetters.Arn", "logs:PutLogEvents LauncherLogs.Arn",
 		}),
 		"CollectorRole": slices.Concat(ledgerItems, publish, find, []string{
@@ -189,10 +190,9 @@ func TestAccess(t *testing.T) {
 			"lambda:InvokeFunction LauncherFunction.Arn", "lambda:InvokeFunction CollectorFunction.Arn", "logs:PutLogEvents WatchdogLogs.Arn",
 			"sns:ListSubscriptionsByTopic " + topics + "ResultTopic", "sns:ListSubscriptionsByTopic " + topics + "TextTopic", "sns:ListSubscriptionsByTopic " + topics + "AlarmTopic",
 		}),
-		"ScheduleRole": {
-			"lambda:InvokeFunction LauncherFunction.Arn", "lambda:InvokeFunction ExecutorFunction.Arn", "sqs:SendMessage ScheduleDeadLetters.Arn",
-		},
-		"ReaderPolicy": see,
+		"ScheduleRole":     {"lambda:InvokeFunction LauncherFunction.Arn", "sqs:SendMessage ScheduleDeadLetters.Arn"},
+		"ExecScheduleRole": {"lambda:InvokeFunction ExecutorFunction.Arn", "sqs:SendMessage ScheduleDeadLetters.Arn"},
+		"ReaderPolicy":     see,
 		"OperatorPolicy": slices.Concat(see, ledgerItems, []string{
 			"dynamodb:BatchGetItem LedgerTable.Arn", "dynamodb:Query LedgerTable.Arn", stop,
 			"lambda:InvokeFunction LauncherFunction.Arn", "lambda:InvokeFunction CollectorFunction.Arn", "lambda:InvokeFunction ExecutorFunction.Arn",

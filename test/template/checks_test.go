@@ -493,6 +493,9 @@ func (c *checker) pattern(node *yaml.Node) {
 			c.bad("no event has %q", key)
 		}
 	}
+	if !slices.Equal(values(get(node, "account")), []string{c.lookup("AWS::AccountId")}) {
+		c.bad("takes events of other accounts")
+	}
 	sources := values(get(node, "source"))
 	if len(sources) == 0 {
 		c.bad("takes events of any source")
@@ -752,6 +755,12 @@ func (c *checker) operation(all map[string]*yaml.Node) {
 			for _, dimension := range items(get(properties, "Dimensions")) {
 				watched[text(properties, "MetricName")+" "+text(dimension, "Value")] = true
 			}
+			for _, query := range items(get(properties, "Metrics")) {
+				metric := get(query, "MetricStat", "Metric")
+				for _, dimension := range items(get(metric, "Dimensions")) {
+					watched[text(metric, "MetricName")+" "+text(dimension, "Value")] = true
+				}
+			}
 			if !slices.Equal(values(get(properties, "AlarmActions")), []string{c.lookup("AlarmTopic")}) {
 				c.bad("does not tell AlarmTopic")
 			}
@@ -767,6 +776,9 @@ func (c *checker) operation(all map[string]*yaml.Node) {
 			if !tls[c.lookup(id)] {
 				c.bad("no policy refuses connections without TLS")
 			}
+			if !watched["NumberOfNotificationsFailed "+id+".TopicName"] {
+				c.bad("has no alarm on messages that are not delivered")
+			}
 		case "AWS::SQS::Queue":
 			if text(resource, "Properties", "SqsManagedSseEnabled") != "true" {
 				c.bad("is not encrypted")
@@ -778,9 +790,31 @@ func (c *checker) operation(all map[string]*yaml.Node) {
 				c.bad("has no alarm")
 			}
 		case "AWS::Serverless::Function":
-			if !watched["Errors "+id] {
-				c.bad("has no alarm on its errors")
-			}
+			c.watches(watched, id, resource)
+		}
+	}
+}
+
+// watches holds the alarms against what can go wrong with a function.
+func (c *checker) watches(watched map[string]bool, id string, function *yaml.Node) {
+	want := []string{"Errors", "Throttles"}
+	events := get(function, "Properties", "EventInvokeConfig")
+	if id != "WatchdogFunction" { // whose events may be lost: there is another one in a minute
+		want = append(want, "AsyncEventsDropped")
+	}
+	if get(events, "DestinationConfig") != nil {
+		want = append(want, "DestinationDeliveryFailures")
+	}
+	if get(function, "Properties", "DeadLetterQueue") != nil {
+		want = append(want, "DeadLetterErrors")
+	}
+	// An event of the others is given up before it is old.
+	if text(events, "MaximumEventAgeInSeconds") == "" {
+		want = append(want, "AsyncEventAge")
+	}
+	for _, metric := range want {
+		if !watched[metric+" "+id] {
+			c.bad("has no alarm on its %s", metric)
 		}
 	}
 }

@@ -151,6 +151,11 @@ func (c *checker) alarm(properties *yaml.Node) {
 	if silent := text(properties, "TreatMissingData") == "breaching"; silent != (text(properties, "MetricName") == "Ticks") {
 		c.bad("must ring when nothing comes if, and only if, it is the watchdog's ticks that do not")
 	}
+	// A queue that nobody calls for six hours is measured no more, with letters in it
+	// or without: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/monitoring-using-cloudwatch.html.
+	if asleep := text(properties, "TreatMissingData") == "ignore"; asleep != (text(properties, "Namespace") == "AWS/SQS") {
+		c.bad("must stay as it is while nothing is measured if, and only if, it is a queue's")
+	}
 	description := strings.TrimSpace(text(properties, "AlarmDescription"))
 	match := section.FindStringSubmatch(description)
 	if match == nil {

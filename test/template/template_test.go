@@ -23,14 +23,17 @@ var deployments = []map[string]string{
 		"Subnets": "subnet-0aa11bb22cc33dd44,subnet-0ee55ff66aa77bb88",
 	},
 	{
-		"AWS::StackName":    "other",
-		"CreateSample":      "false",
-		"Subnets":           "subnet-0aa11bb22cc33dd44",
-		"Cluster":           "jobs",
-		"TaskFamilies":      "billing,reports",
-		"TaskRoleArns":      "arn:aws:iam::123456789012:role/billing-task,arn:aws:iam::123456789012:role/billing-execution",
-		"LogGroups":         "/ecs/billing,/ecs/reports",
-		"TaskDefinition":    "billing",
+		"AWS::StackName": "other",
+		"CreateSample":   "false",
+		"Subnets":        "subnet-0aa11bb22cc33dd44",
+		"Cluster":        "jobs",
+		"TaskFamilies":   "billing,report-*",
+		"TaskRoleArns":   "arn:aws:iam::123456789012:role/billing-task,arn:aws:iam::123456789012:role/billing-execution",
+		"LogGroups":      "/ecs/billing,/ecs/report-*",
+		"TaskDefinition": "billing",
+
+		"OverrideTaskRoleArns": "arn:aws:iam::123456789012:role/close-books",
+
 		"JobEventSource":    "com.example.shop",
 		"Email":             "you@example.com",
 		"EmailOnlyFailures": "true",
@@ -114,6 +117,8 @@ func TestTemplateMistakes(t *testing.T) {
 		{name: "misspelt detail-type", old: "detail-type: [ECS Task State Change]", new: "detail-type: [ECS Task State-change]", want: `detail-type "ECS Task State-change"`},
 		{name: "misspelt detail-type of a job", old: "detail-type: [Errand Job]", new: "detail-type: [Errand job]", want: `detail-type "Errand job"`},
 		{name: "source of another service", old: "source: [aws.ecs]", new: "source: [aws.ec2]", want: "comes from aws.ecs"},
+		{name: "jobs of another account", old: "        account: [!Ref AWS::AccountId]\n", new: "", want: "JobEventRule: takes events of other accounts"},
+		{name: "stopped tasks of another account", old: "              account: [!Ref AWS::AccountId]\n", new: "              account: [\"210987654321\"]\n", want: "TaskStopped: takes events of other accounts"},
 		{name: "jobs from any source", old: "        source: [!Ref JobEventSource]\n", new: "", want: "JobEventRule: takes events of any source"},
 		{name: "jobs from one source more", old: "source: [!Ref JobEventSource]", new: "source: [!Ref JobEventSource, com.example.other]", want: "JobEventRule: starts jobs from"},
 		{name: "jobs from events by default", old: "WithJobEvents: !Not [!Equals [!Ref JobEventSource, \"\"]]", new: "WithJobEvents: !Equals [\"\", \"\"]", want: "JobEventRule: starts jobs from"},
@@ -122,7 +127,7 @@ func TestTemplateMistakes(t *testing.T) {
 		{name: "tasks of a stack whose name begins alike", old: "- prefix: !Sub errand/${AWS::StackName}/", new: "- prefix: !Sub errand/${AWS::StackName}", want: "matches events/collector/other-stack.json"},
 		{name: "tasks that another prefix starts", old: "- prefix: !Sub errand/${AWS::StackName}/", new: "- prefix: !Sub errand-${AWS::StackName}/", want: "does not match events/collector/failed.json"},
 		{name: "tasks that start", old: "lastStatus: [STOPPED]", new: "lastStatus: [RUNNING]", want: "does not match events/collector/failed.json"},
-		{name: "rule without a pattern", old: "            Pattern:\n              source: [aws.ecs]", new: "            Patern:\n              source: [aws.ecs]", want: "TaskStopped: the event pattern is missing"},
+		{name: "rule without a pattern", old: "            Pattern:\n              account: [!Ref AWS::AccountId]\n              source: [aws.ecs]", new: "            Patern:\n              source: [aws.ecs]", want: "TaskStopped: the event pattern is missing"},
 		{name: "rule that is never there", old: "  WithJobEvents: !Not [!Equals [!Ref JobEventSource, \"\"]]", new: "  WithJobEvents: !Equals [!Ref JobEventSource, none]", want: "JobEventRule: is in none of the deployments"},
 		{name: "rule without dead letters", old: "            DeadLetterConfig:\n              Arn: !GetAtt RuleDeadLetters.Arn\n\n  CollectorRole", new: "\n  CollectorRole", want: "TaskStopped: has no DeadLetterConfig"},
 
@@ -220,6 +225,13 @@ func TestTemplateMistakes(t *testing.T) {
 		{name: "topic without TLS", old: "        - !Ref ResultTopic\n        - !Ref TextTopic\n      PolicyDocument", new: "        - !Ref ResultTopic\n      PolicyDocument", want: "TextTopic: no policy refuses connections without TLS"},
 		{name: "queue without TLS", old: "        - !Ref ScheduleDeadLetters\n        - !Ref LauncherDeadLetters\n", new: "        - !Ref ScheduleDeadLetters\n", want: "LauncherDeadLetters: no policy refuses connections without TLS"},
 		{name: "queue without an alarm", old: "          Value: !GetAtt RuleDeadLetters.QueueName\n", new: "          Value: !GetAtt ScheduleDeadLetters.QueueName\n", want: "RuleDeadLetters: has no alarm"},
+		{name: "alarm that is over when its queue falls asleep", old: "TreatMissingData: ignore", new: "TreatMissingData: notBreaching", want: "DeadLettersAlarm: must stay as it is"},
+		{name: "function that is throttled in silence", old: "              MetricName: Throttles\n", new: "              MetricName: Errors\n", want: "LauncherFunction: has no alarm on its Throttles"},
+		{name: "events that are dropped in silence", old: "              MetricName: AsyncEventsDropped\n", new: "              MetricName: Errors\n", want: "LauncherFunction: has no alarm on its AsyncEventsDropped"},
+		{name: "events that grow old in silence", old: "              MetricName: AsyncEventAge\n", new: "              MetricName: Duration\n", want: "LauncherFunction: has no alarm on its AsyncEventAge"},
+		{name: "records that are lost in silence", old: "              MetricName: DestinationDeliveryFailures\n", new: "              MetricName: Errors\n", want: "LauncherFunction: has no alarm on its DestinationDeliveryFailures"},
+		{name: "letters that are lost in silence", old: "              MetricName: DeadLetterErrors\n", new: "              MetricName: Errors\n", want: "LauncherFunction: has no alarm on its DeadLetterErrors"},
+		{name: "messages that are not delivered in silence", old: "              MetricName: NumberOfNotificationsFailed\n", new: "              MetricName: NumberOfMessagesPublished\n", want: "ResultTopic: has no alarm on messages that are not delivered"},
 		{name: "function without an alarm", old: "          Value: !Ref CollectorFunction\n      Statistic: Sum", new: "          Value: !Ref LauncherFunction\n      Statistic: Sum", want: "CollectorFunction: has no alarm"},
 		{name: "log that is kept for ever", old: "    Condition: WithSample\n    DeletionPolicy: Delete\n    UpdateReplacePolicy: Delete\n    Properties:\n      RetentionInDays: !Ref LogRetentionDays\n", new: "    Condition: WithSample\n    DeletionPolicy: Delete\n    UpdateReplacePolicy: Delete\n", want: "SampleLogs: has no RetentionInDays"},
 	} {
@@ -307,16 +319,17 @@ func TestPermissions(t *testing.T) {
 	for _, resource := range deploy(parse(t, readTemplate(t)), deployments[1]).resources() {
 		for statement := range statements(resource) {
 			switch sid := text(statement, "Sid"); sid {
-			case "RunJobs", "PassTaskRoles", "ReadJobLogs", "SearchJobLogs", "RunSample", "PassSampleRoles", "ReadSampleLog":
+			case "RunJobs", "PassTaskRoles", "PassOverrideRoles", "ReadJobLogs", "SearchJobLogs", "RunSample", "PassSampleRoles", "ReadSampleLog":
 				got[sid] = values(get(statement, "Resource"))
 			}
 		}
 	}
 	want := map[string][]string{
-		"RunJobs":       {"arn:*:ecs:*:*:task-definition/billing:*", "arn:*:ecs:*:*:task-definition/reports:*"},
-		"PassTaskRoles": {"arn:aws:iam::123456789012:role/billing-task", "arn:aws:iam::123456789012:role/billing-execution"},
-		"ReadJobLogs":   {"arn:*:logs:*:*:log-group:/ecs/billing:log-stream:*", "arn:*:logs:*:*:log-group:/ecs/reports:log-stream:*"},
-		"SearchJobLogs": {"arn:*:logs:*:*:log-group:/ecs/billing:*", "arn:*:logs:*:*:log-group:/ecs/reports:*"},
+		"RunJobs":           {"arn:*:ecs:*:*:task-definition/billing:*", "arn:*:ecs:*:*:task-definition/report-*:*"},
+		"PassOverrideRoles": {"arn:aws:iam::123456789012:role/close-books"},
+		"PassTaskRoles":     {"arn:aws:iam::123456789012:role/billing-task", "arn:aws:iam::123456789012:role/billing-execution"},
+		"ReadJobLogs":       {"arn:*:logs:*:*:log-group:/ecs/billing:log-stream:*", "arn:*:logs:*:*:log-group:/ecs/report-*:log-stream:*"},
+		"SearchJobLogs":     {"arn:*:logs:*:*:log-group:/ecs/billing:*", "arn:*:logs:*:*:log-group:/ecs/report-*:*"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("resources by Sid (-want +got):\n%s", diff)
