@@ -30,17 +30,12 @@ variable "image" {
   default = "public.ecr.aws/docker/library/nginx:stable"
 }
 
-data "aws_region" "current" {}
-
-data "aws_caller_identity" "current" {}
-
 data "aws_cloudformation_stack" "errand" {
   name = "errand"
 }
 
 locals {
-  errand  = data.aws_cloudformation_stack.errand.outputs
-  account = data.aws_caller_identity.current.account_id
+  errand = data.aws_cloudformation_stack.errand.outputs
 }
 
 resource "aws_scheduler_schedule" "web_reload" {
@@ -55,8 +50,10 @@ resource "aws_scheduler_schedule" "web_reload" {
   }
 
   target {
-    arn      = local.errand["ExecutorFunctionArn"]
-    role_arn = aws_iam_role.reload.arn
+    arn = local.errand["ExecutorFunctionArn"]
+    # As good as root in every task of the cluster that has ECS Exec enabled: pass it
+    # to nothing else.
+    role_arn = local.errand["ExecScheduleRoleArn"]
     input    = <<-EOT
       {
         "job": "web-reload",
@@ -77,36 +74,6 @@ resource "aws_scheduler_schedule" "web_reload" {
       arn = local.errand["ScheduleDeadLettersArn"]
     }
   }
-}
-
-# A role of its own, which is as good as root in every task of the cluster that
-# has ECS Exec enabled: pass it to nothing else.
-resource "aws_iam_role" "reload" {
-  name_prefix = "web-reload-"
-  assume_role_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Effect    = "Allow"
-      Principal = { Service = "scheduler.amazonaws.com" }
-      Action    = "sts:AssumeRole"
-      Condition = { StringEquals = {
-        "aws:SourceAccount" = local.account
-        "aws:SourceArn"     = "arn:aws:scheduler:${data.aws_region.current.name}:${local.account}:schedule-group/${local.errand["ScheduleGroupName"]}"
-      } }
-    }]
-  })
-}
-
-resource "aws_iam_role_policy" "reload" {
-  name = "reload"
-  role = aws_iam_role.reload.name
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      { Effect = "Allow", Action = "lambda:InvokeFunction", Resource = local.errand["ExecutorFunctionArn"] },
-      { Effect = "Allow", Action = "sqs:SendMessage", Resource = local.errand["ScheduleDeadLettersArn"] },
-    ]
-  })
 }
 
 resource "aws_ecs_service" "web" {
