@@ -78,7 +78,7 @@ func TestInput(t *testing.T) {
 		},
 		{
 			name:    "the payload's launch type, platform and network",
-			payload: payload.Job{LaunchType: types.LaunchTypeEc2, PlatformVersion: "1.3.0", NetworkConfiguration: webNetwork},
+			payload: payload.Job{LaunchType: "EC2", PlatformVersion: "1.3.0", NetworkConfiguration: webNetwork},
 			mode:    types.NetworkModeAwsvpc, launch: types.LaunchTypeEc2, platform: "1.3.0", subnets: "subnet-web",
 		},
 		{name: "the service's", source: web, mode: types.NetworkModeAwsvpc, launch: types.LaunchTypeFargate, platform: "1.4.0", subnets: "subnet-web"},
@@ -88,7 +88,7 @@ func TestInput(t *testing.T) {
 			mode: types.NetworkModeAwsvpc, subnets: "subnet-web",
 		},
 		{
-			name: "the payload's before the service's", source: webSpot, payload: payload.Job{LaunchType: types.LaunchTypeEc2},
+			name: "the payload's before the service's", source: webSpot, payload: payload.Job{LaunchType: "EC2"},
 			mode: types.NetworkModeAwsvpc, launch: types.LaunchTypeEc2, subnets: "subnet-web",
 		},
 	} {

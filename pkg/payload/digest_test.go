@@ -94,7 +94,7 @@ func TestPolicyEncodesBack(t *testing.T) {
 	t.Parallel()
 	given := `{"expectEvery":"26h","job":"j","overlap":"skip","retry":{"attempts":3,"delay":"2m","fallback":{"launchType":"FARGATE"},"on":["start","exit"]},"startTimeout":"10m","startWithin":"1h","timeout":"45m"}`
 	var p payload.Job
-	if problems := awsjson.Decode([]byte(given), &p); problems != nil {
+	if problems := awsjson.Decode([]byte(given), &p, awsjson.Advice{}); problems != nil {
 		t.Fatal(problems)
 	}
 	text, err := awsjson.EncodeEvent(p)

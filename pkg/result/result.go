@@ -38,6 +38,16 @@ type Result struct {
 	StoppedAt       time.Time   `json:"stoppedAt,omitzero"`
 	DurationSeconds *float64    `json:"durationSeconds,omitempty"` // filled in by JSON
 	Log             *Log        `json:"log,omitempty"`
+	Source          *Source     `json:"source,omitempty"`
+	// Payload is the outline of a refused payload, without values but for names.
+	Payload json.RawMessage `json:"payload,omitempty"`
+}
+
+// Source is who sent a payload that was refused, as far as that is known.
+type Source struct {
+	Source     string `json:"source,omitempty"`
+	DetailType string `json:"detailType,omitempty"`
+	EventID    string `json:"eventId,omitempty"`
 }
 
 // Place is what a run runs, and where.
