@@ -26,11 +26,10 @@ func Digest(raw []byte) string {
 		return "payload:" + base64.RawURLEncoding.EncodeToString(sum[:])[:digestLength]
 	}
 	w := unwrap(raw)
-	payload := w.payload
 	if w.problem != "" {
-		payload = raw
+		return ""
 	}
-	dec := json.NewDecoder(bytes.NewReader(payload))
+	dec := json.NewDecoder(bytes.NewReader(w.payload))
 	dec.UseNumber() // a number counts as it was written
 	var fields map[string]any
 	if err := dec.Decode(&fields); err != nil || fields == nil {

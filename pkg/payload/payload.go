@@ -86,10 +86,10 @@ func checkRun(job, id string, logLines *int, environment map[string]string) []st
 	case job == "":
 		bad("job: required, the job's name")
 	case !run.ValidJob(job):
-		bad("job: %s must be 1 to 64 letters, digits, - or _", quoted(job))
+		bad("job: %smust be 1 to 64 letters, digits, - or _", quoted(job))
 	}
 	if id != "" && !run.ValidID(id) {
-		bad("runId: %s must be 1 to 128 letters, digits or one of - _ . :", quoted(id))
+		bad("runId: %smust be 1 to 128 letters, digits or one of - _ . :", quoted(id))
 	}
 	if logLines != nil && (*logLines < 0 || *logLines > run.MaxLogLines) {
 		bad("logLines: must be %s", formOf("logLines"))
@@ -118,7 +118,7 @@ func checkName(name, value string) []string {
 	if value == "" || run.Made(value, len(value), ":/._-") {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s: %s is neither a name nor an ARN", name, quoted(value))}
+	return []string{fmt.Sprintf("%s: %sis neither a name nor an ARN", name, quoted(value))}
 }
 
 // check returns what is wrong beyond the types.
@@ -146,7 +146,7 @@ func (p *Job) check() []string {
 		bad("propagateTags: SERVICE is for services; RunTask takes TASK_DEFINITION or NONE")
 	}
 	if n := p.NetworkConfiguration; n != nil && (n.AwsvpcConfiguration == nil || len(n.AwsvpcConfiguration.Subnets) == 0) {
-		bad("networkConfiguration: needs awsvpcConfiguration with at least one of subnets, as in %s", forms["networkConfiguration"].example)
+		bad("networkConfiguration.awsvpcConfiguration.subnets: required, at least one, as in %s", inPlace("networkConfiguration.awsvpcConfiguration.subnets"))
 	}
 	problems = append(problems, p.checkPolicy()...)
 	problems = append(problems, p.checkMembers()...)
@@ -200,7 +200,7 @@ func (p *Job) checkOverrides() []string {
 			problems = append(problems, path+".name: required, the container to override")
 		}
 		if seen[name] {
-			problems = append(problems, fmt.Sprintf("%s.name: container %s is overridden twice; put both into one", path, quoted(name)))
+			problems = append(problems, fmt.Sprintf("%s.name: container %sis overridden twice; put both into one", path, quoted(name)))
 		}
 		seen[name] = true
 		for j, file := range c.EnvironmentFiles {

@@ -3,6 +3,8 @@ package payload
 import (
 	"slices"
 	"strings"
+
+	"errand/pkg/awsjson"
 )
 
 // misplaced are names that people give to fields, without capitals and separators,
@@ -114,7 +116,7 @@ var elsewhere = meanings{
 	{"it belongs to a subscription of the result topic, whose filter policy chooses among the results", "notify notification notifications email emails " +
 		"topic topicarn sns snstopic slack webhook onfailure onsuccess alert alerts recipients"},
 	{"what is in it is the payload itself: put its fields at the top", "input payload body detail ecsparameters runtaskinput"},
-	{"it belongs to the target of the schedule or rule, not into its input", "target targetarn deadletterconfig retrypolicy maximumretryattempts maximumeventageinseconds"},
+	{"it belongs to the schedule or the rule, not into the input of its target", "target targetarn deadletterconfig retrypolicy maximumretryattempts maximumeventageinseconds"},
 	{"tasks run in the account and the Region of the stack", "region awsregion account accountid"},
 	{`it is retry, as in {"retry": {"attempts": 3}}, which is not supported yet`, "retries maxretries retrystrategy attempts maxattempts backofflimit retrycount"},
 	{`it is overlap, as in {"overlap": "skip"}, which is not supported yet`, "concurrency concurrencypolicy allowoverlap allowconcurrent singleton"},
@@ -146,14 +148,14 @@ var ofJobs = strings.Fields("taskDefinition overrides launchType capacityProvide
 	"placementStrategy group tags propagateTags enableExecuteCommand enableECSManagedTags referenceId volumeConfigurations startTimeout startWithin " +
 	"expectEvery retry overlap")
 
-const launchersOwn = "it is a field of jobs that run as a task of their own, which is the launcher's (method run-task); leave it out"
+const launchersOwn = "it is the launcher's, of a task of its own (method run-task)"
 
 // place says where a field belongs that the object at path does not have, and which
 // of those that it has is meant.
 func (r *reader) place(path, name string, known []string) string {
 	within, folded := pattern(path), fold(name)
-	if len(name) > 64 {
-		return ""
+	if awsjson.Name(name) != name {
+		return "unknown field, whose name is not shown, since there may be a value in it"
 	}
 	meant := func(field string) string {
 		r.told[strings.TrimPrefix(path+"."+field, ".")] = true
@@ -169,10 +171,10 @@ func (r *reader) place(path, name string, known []string) string {
 		table = misplacedWithin[within]
 	}
 	if r.exec && (folded == "taskdefinition" || misplaced.of(folded) == "taskDefinition") {
-		return "unknown field; " + launchersOwn + ", and give family for one of the tasks of a task definition"
+		return "unknown field; " + launchersOwn + "; give family for one of the running tasks of a task definition"
 	}
 	if to := table.of(folded); to != "" {
-		return r.moved(within, to, known)
+		return r.moved(path, to, known)
 	}
 	for _, field := range ofJobs {
 		if r.exec && fold(field) == folded {
@@ -193,20 +195,22 @@ func (r *reader) place(path, name string, known []string) string {
 
 var rootFields = append(strings.Fields("job command container environment service cluster runId scheduledTime schedule timeout logLines method"), ofJobs...)
 
-// moved says of a field within one object that it is that of path to.
-func (r *reader) moved(within, to string, known []string) string {
+// moved says of a field of the object at path that it is that of path to.
+func (r *reader) moved(path, to string, known []string) string {
+	within := pattern(path)
 	top, _, _ := strings.Cut(to, ".")
 	if r.exec && !slices.Contains(known, top) {
 		return "unknown field; " + launchersOwn
 	}
-	r.told[to] = true
 	parent, field := "", to
 	if at := strings.LastIndex(to, "."); at >= 0 {
 		parent, field = to[:at], to[at+1:]
 	}
 	if parent == within {
-		return "unknown field, did you mean " + field + "?"
+		r.told[strings.TrimPrefix(path+"."+field, ".")] = true
+		return "unknown field, did you mean " + field + ", as in {\"" + field + "\": " + forms[to].example + "}?"
 	}
+	r.told[to] = true
 	return "unknown field; it is " + to + ", as in " + inPlace(to)
 }
 

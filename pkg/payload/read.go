@@ -85,11 +85,25 @@ func (r *reader) decode(payload []byte, p any, check func() []string) Invalid {
 	}
 	for _, text := range check() {
 		paths, _, _ := strings.Cut(text, ": ")
-		if !slices.ContainsFunc(strings.Split(paths, ", "), func(path string) bool { return r.told[path] }) {
+		if !slices.ContainsFunc(strings.Split(paths, ", "), r.wrong) {
 			problems = append(problems, text)
 		}
 	}
 	return problems
+}
+
+// wrong says whether something was said of a path, or of what it is in.
+func (r *reader) wrong(path string) bool {
+	for {
+		if r.told[path] {
+			return true
+		}
+		at := strings.LastIndexAny(path, ".[")
+		if at < 0 {
+			return false
+		}
+		path = path[:at]
+	}
 }
 
 func shortened(problems Invalid) Invalid {
@@ -140,10 +154,11 @@ func value(path, text string) string {
 	return ""
 }
 
-// quoted is a text that is a name, for a message.
+// quoted is a text that is a name, for a message that goes on after it; nothing if it
+// is too long for a name, or not to be printed.
 func quoted(text string) string {
 	if len(text) > 64 || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return "what it has"
+		return ""
 	}
-	return strconv.Quote(text)
+	return strconv.Quote(text) + " "
 }
