@@ -77,7 +77,7 @@ var shapes = []struct {
 	{"identityPoolId datasetName", foreign{what: "a trigger of Cognito Sync", advice: notFor, waits: true}},
 	{"deliveryStreamArn records", foreign{what: "a batch for a Firehose transformation", advice: notFor, waits: true}},
 	{"applicationArn records", foreign{what: "a batch for Kinesis Data Analytics", advice: notFor, waits: true}},
-	{"CodePipeline.job", foreign{what: "a CodePipeline job", advice: "the pipeline waits for PutJobSuccessResult, which errand does not send: use the pipeline's action for EventBridge or ECS, or a Lambda function that starts the run"}},
+	{"CodePipeline/job", foreign{what: "a CodePipeline job", advice: "the pipeline waits for PutJobSuccessResult, which errand does not send: use the pipeline's action for EventBridge or ECS, or a Lambda function that starts the run"}},
 	{"DeploymentId LifecycleEventHookExecutionId", foreign{what: "a lifecycle hook of CodeDeploy", advice: notFor}},
 	{"RequestType ResponseURL StackId", foreign{what: "a request of a CloudFormation custom resource", advice: "CloudFormation waits for an answer at its ResponseURL, which errand does not send; start the run from the deployment itself, by errand start"}},
 	{"typeName arguments identity", foreign{what: "an AppSync request", advice: byHTTP, waits: true}},
@@ -90,8 +90,12 @@ var shapes = []struct {
 	{"Details.ContactData", foreign{what: "a request of Amazon Connect", advice: notFor, waits: true}},
 	{"messageVersion agent actionGroup", foreign{what: "a request of an Amazon Bedrock agent", advice: notFor, waits: true}},
 	{"invokingEvent configRuleName", foreign{what: "an evaluation of an AWS Config rule", advice: "the rule's findings come through EventBridge too: let a rule with an input transformer make a payload of them"}},
+	{"authorizationToken requestContext.apiId", foreign{what: "a question to a Lambda authorizer (AppSync)", advice: notFor, waits: true}},
+	{"connection-id endpoint-id", foreign{what: "a question of AWS Client VPN", advice: notFor, waits: true}},
+	{"protocolData protocols", foreign{what: "a question to an AWS IoT authorizer", advice: notFor, waits: true}},
+	{"certificateId templateArn", foreign{what: "a provisioning hook of AWS IoT", advice: notFor, waits: true}},
 	{"invocationSchemaVersion tasks", foreign{what: "a task of S3 Batch Operations", advice: notFor, waits: true}},
-	{"getObjectContext userRequest", foreign{what: "a request of S3 Object Lambda", advice: notFor, waits: true}},
+	{"userRequest xAmzRequestId", foreign{what: "a request of S3 Object Lambda", advice: notFor, waits: true}},
 	{"SecretId ClientRequestToken Step", foreign{what: "a rotation of Secrets Manager", advice: notFor}},
 	{"Execution.StateMachine", foreign{what: "the context of a Step Functions execution", advice: byTask, waits: true}},
 	{"Execution.Id StateMachine.Id", foreign{what: "the context of a Step Functions execution", advice: byTask, waits: true}},
@@ -117,7 +121,7 @@ var shapes = []struct {
 // recognize says what an object is that is no payload. One that names a job is one,
 // whatever else it has.
 func recognize(shape map[string]any, piped bool) (foreign, bool) {
-	if _, job := shape["job"]; job || len(shape) == 0 {
+	if _, job := shape["job"].(string); job || len(shape) == 0 {
 		return foreign{}, false
 	}
 	record := shape
@@ -154,7 +158,8 @@ func recognize(shape map[string]any, piped bool) (foreign, bool) {
 }
 
 // matches says whether an object has all of the fields of a list, each as a path with
-// or without a value. A plus in them stands for a space.
+// or without a value. A plus in them stands for a space, a slash in a
+// name for its dot.
 func matches(shape map[string]any, list string) bool {
 	for condition := range strings.SplitSeq(list, " ") {
 		path, want, valued := strings.Cut(strings.ReplaceAll(condition, "+", " "), "=")
@@ -169,6 +174,7 @@ func matches(shape map[string]any, list string) bool {
 // lookUp follows a path of names, into the first element of arrays.
 func lookUp(value any, path string) (any, bool) {
 	for name := range strings.SplitSeq(path, ".") {
+		name = strings.ReplaceAll(name, "/", ".")
 		if list, ok := value.([]any); ok && len(list) == 1 {
 			value = list[0]
 		}

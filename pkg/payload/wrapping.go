@@ -28,6 +28,9 @@ type wrapped struct {
 
 // unwrap takes the payload out of what came.
 func unwrap(raw []byte) wrapped {
+	if len(raw) <= maxBytes && !json.Valid(raw) {
+		return wrapped{payload: raw} // which says what is wrong with it
+	}
 	if parts := Batch(raw); len(parts) == 1 {
 		w := unwrapOne(parts[0], true)
 		w.array = true
@@ -98,6 +101,8 @@ func unwrapOne(raw []byte, piped bool) wrapped {
 		w.problem = "detail: required, it is the job payload of an event with detail-type " + DetailType
 	case detail[0] == '"':
 		w.problem = `detail: must be an object, as in {"job": "nightly-report"}; it is text, which may have JSON in it: write it as JSON once, not twice`
+	case detail[0] != '{':
+		w.problem = `detail: must be an object, as in {"job": "nightly-report"}`
 	default:
 		w.payload = detail
 	}
