@@ -121,8 +121,8 @@ func (x *Executor) Handle(ctx context.Context, raw json.RawMessage) (Answer, err
 	}
 	if !run.ValidJob(d.Run.Job) {
 		// Nobody can say which run that would be.
-		sent(&end, raw)
-		return answerOf(end), told(end, x.reporter.Report(ctx, end))
+		report.Sent(&end, raw)
+		return answerOf(end), report.Untold(end, x.reporter.Report(ctx, end))
 	}
 	calls, cancel := run.Share(ctx, publishTime)
 	hold, claimed, err := x.ledger.Claim(calls, d)
@@ -132,9 +132,9 @@ func (x *Executor) Handle(ctx context.Context, raw json.RawMessage) (Answer, err
 		return Answer{}, report.NotBegun{Err: err}
 	case !claimed && !hold.Same(d):
 		end.Reason = report.Taken(d, hold.Attempt)
-		sent(&end, raw)
+		report.Sent(&end, raw)
 		if _, err := x.reporter.Beside(ctx, d, end); err != nil {
-			return Answer{}, report.NotBegun{Err: told(end, err)}
+			return Answer{}, report.NotBegun{Err: report.Untold(end, err)}
 		}
 		return answerOf(end), nil
 	case !claimed:
@@ -143,9 +143,12 @@ func (x *Executor) Handle(ctx context.Context, raw json.RawMessage) (Answer, err
 	if invalid == nil {
 		end = x.run(ctx, p, end)
 	}
-	sent(&end, raw)
+	report.Sent(&end, raw)
 	if err := x.reporter.Ended(ctx, end, d.Digest); err != nil {
-		return Answer{}, told(end, err)
+		if end.Status == run.Rejected {
+			err = report.Untold(end, err)
+		}
+		return Answer{}, err
 	}
 	return answerOf(end), nil
 }

@@ -31,44 +31,11 @@ func (x *Executor) keep(ctx context.Context, d ledger.Delivery, kept payload.Kep
 			Run: d.Run, Status: run.Rejected, Reason: kept.Error(),
 			Place: result.Place{Command: p.Command, Cluster: d.Cluster, Container: p.Container},
 		}
-		sent(&end, raw)
+		report.Sent(&end, raw)
 		// Beside any run, and not as one: sent again by itself, it is run.
 		if _, err := x.reporter.Beside(ctx, d, end); err != nil {
-			return report.NotBegun{Err: told(end, err)}
+			return report.NotBegun{Err: report.Untold(end, err)}
 		}
 	}
 	return report.NotBegun{Err: kept}
-}
-
-// untold is an end that not everybody was told of. Its text is what people read in
-// Lambda's record of the failure, and begins with what they were to be told.
-type untold struct {
-	reason string
-	err    error
-}
-
-func (u untold) Error() string {
-	return u.reason + "; and not everybody could be told: " + u.err.Error()
-}
-func (u untold) Unwrap() error { return u.err }
-
-// told is the error of telling of a refusal. Of a command that was run, the collector
-// says that it may have been.
-func told(end result.Result, err error) error {
-	if err == nil || end.Status != run.Rejected {
-		return err
-	}
-	return untold{end.Reason, err}
-}
-
-// sent completes the result of a refused payload: what was sent, and by whom.
-func sent(end *result.Result, raw []byte) {
-	if end.Status != run.Rejected {
-		return
-	}
-	source, outline := payload.Outline(raw)
-	if source != (payload.Source{}) {
-		end.Source = (*result.Source)(&source)
-	}
-	end.Payload = outline
 }

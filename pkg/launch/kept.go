@@ -5,7 +5,6 @@ import (
 
 	"errand/pkg/payload"
 	"errand/pkg/report"
-	"errand/pkg/result"
 	"errand/pkg/run"
 )
 
@@ -29,44 +28,10 @@ func (l *Launcher) keep(ctx context.Context, d delivery, kept payload.Kept) erro
 		}
 		l.outline(&part)
 		// Beside any run, and not as one: sent again by itself, it is run.
-		if _, err := l.reporter.Beside(ctx, part.Delivery, l.refused(part, kept, false)); err != nil {
-			return untold{kept.Error(), err}
+		end := l.refused(part, kept, false)
+		if _, err := l.reporter.Beside(ctx, part.Delivery, end); err != nil {
+			return report.Untold(end, err)
 		}
 	}
 	return kept
-}
-
-// untold is a refusal that not everybody was told of. Its text is what people read
-// in Lambda's record of the failure, and begins with what they were to be told.
-type untold struct {
-	reason string
-	err    error
-}
-
-func (u untold) Error() string {
-	return u.reason + "; and not everybody could be told: " + u.err.Error()
-}
-func (u untold) Unwrap() error { return u.err }
-
-// told is the error of telling of a run's end; nil if it was told.
-func told(end result.Result, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case end.Status == run.Lost:
-		return report.Uncertain{Err: untold{end.Reason, err}}
-	}
-	return untold{end.Reason, err}
-}
-
-// sent completes the result of a refused payload: what was sent, and by whom.
-func sent(end *result.Result, raw []byte) {
-	if end.Status != run.Rejected {
-		return
-	}
-	source, outline := payload.Outline(raw)
-	if source != (payload.Source{}) {
-		end.Source = (*result.Source)(&source)
-	}
-	end.Payload = outline
 }
