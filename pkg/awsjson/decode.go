@@ -110,6 +110,10 @@ func (d *decoder) value(path string, tree any, v reflect.Value) {
 		v.Set(reflect.New(v.Type().Elem()))
 		d.value(path, tree, v.Elem())
 	case reflect.Interface:
+		if v.NumMethod() > 0 { // one of several types of the SDK's, which JSON does not name
+			d.bad(path, "is not supported; leave it out")
+			return
+		}
 		v.Set(reflect.ValueOf(untyped(tree)))
 	case reflect.Struct:
 		d.structure(path, tree, v)

@@ -31,7 +31,7 @@ var forms = map[string]form{
 	"propagateTags":        {"a string", `"TASK_DEFINITION"`},
 	"enableExecuteCommand": {"true or false", "true"},
 	"enableECSManagedTags": {"true or false", "true"},
-	"referenceId":          {"a string", `"ticket-4711"`},
+	"referenceId":          {"a string", `"ticket-1042"`},
 	"scheduledTime":        {"an RFC 3339 time", `"2026-11-20T02:00:00Z"`},
 	"runId":                {"a string", `"nightly-report-2026-11-20"`},
 	"logLines":             {"an integer from 0 to 1000", "50"},

@@ -149,6 +149,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"an empty strategy", `{"job": "j", "capacityProviderStrategy": []}`, "capacityProviderStrategy: is empty; leave it out for the default"},
 		{"a strategy without a provider", `{"job": "j", "capacityProviderStrategy": [{"weight": 1}]}`, "capacityProviderStrategy[0].capacityProvider: required"},
 		{"a file without a type", `{"job": "j", "overrides": {"containerOverrides": [{"name": "a", "environmentFiles": [{"value": "x"}], "resourceRequirements": [{"type": "GPU"}]}]}}`, "overrides.containerOverrides[0].environmentFiles[0]: needs type and value; overrides.containerOverrides[0].resourceRequirements[0]: needs type and value"},
+		{"a member that is one of several types", `{"job": "j", "overrides": {"containerOverrides": [{"name": "a", "resourceRequirements": [{"type": "GPU", "value": "1", "sharingStrategy": {"x": 1}}]}]}}`, "overrides.containerOverrides[0].resourceRequirements[0].sharingStrategy: is not supported; leave it out"},
 		{"a space in a name", `{"job": "j", "taskDefinition": " billing"}`, `taskDefinition: " billing" is neither a name nor an ARN`},
 		{"NUL in the command", `{"job": "j", "command": ["a\u0000b"]}`, "command[0]: has a NUL character, which no program can be given"},
 		{"null", `null`, "the payload is null"},

@@ -76,7 +76,7 @@ func decodeWrapped(raw []byte, method Method, p any, command *[]string, check fu
 // decode reads a payload into p and adds what check finds in it.
 func (r *reader) decode(payload []byte, p any, check func() []string) Invalid {
 	var problems Invalid
-	for _, bad := range awsjson.Decode(payload, p, awsjson.Advice{Form: formOf, Unknown: r.place, Value: value}) {
+	for _, bad := range awsjson.Decode(payload, p, awsjson.Advice{Form: r.form, Unknown: r.place, Value: value}) {
 		problems = append(problems, bad.String())
 		r.told[bad.Path] = true
 	}
@@ -104,6 +104,14 @@ func (r *reader) wrong(path string) bool {
 		}
 		path = path[:at]
 	}
+}
+
+// form is that of the value at a path.
+func (r *reader) form(path string) string {
+	if r.exec && path == "timeout" { // which is bounded more closely
+		return `a duration, as in "10m"`
+	}
+	return formOf(path)
 }
 
 func shortened(problems Invalid) Invalid {
