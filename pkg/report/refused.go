@@ -26,7 +26,9 @@ type untold struct {
 	err    error
 }
 
-func (u untold) Error() string { return u.reason + "; and not everybody could be told: " + u.err.Error() }
+func (u untold) Error() string {
+	return u.reason + "; and not everybody could be told: " + u.err.Error()
+}
 func (u untold) Unwrap() error { return u.err }
 
 // Untold is the error of telling people of an end; nil if they were told.
