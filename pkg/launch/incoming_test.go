@@ -58,7 +58,7 @@ var incoming = map[string]struct {
 		payload: `{"job":"j","launchType":"…"}`,
 	},
 	"misspelt-secret": {
-		job: "j", reason: "enviroment: unknown field, did you mean environment?",
+		job: "j", reason: "enviroment: unknown field, did you mean environment?", //nolint:misspell // as people misspell it
 		payload: `{"job":"j","enviroment":{"DB_PASSWORD":"…"}}`,
 	},
 	"pipes-array-of-one": {job: "nightly-report"},

@@ -61,7 +61,7 @@ func TestOutline(t *testing.T) {
 		{"names alone have values", `{"job": "j", "runId": "r", "schedule": "s", "scheduledTime": "t", "service": "a", "taskDefinition": "b", "cluster": "c", "container": "d",
 			"group": "hunter2", "command": ["hunter2"], "timeout": "1h", "logLines": 5, "enableExecuteCommand": true, "x": null}`, `{"job":"j","runId":"r","schedule":"s","scheduledTime":"t","service":"a","taskDefinition":"b","cluster":"c","container":"d",` +
 			`"group":"…","command":["…"],"timeout":"…","logLines":"…","enableExecuteCommand":"…","x":"…"}`},
-		{"a misspelt secret", `{"job": "j", "enviroment": {"DB_PASSWORD": "hunter2", "PIN": 4711}}`, `{"job":"j","enviroment":{"DB_PASSWORD":"…","PIN":"…"}}`},
+		{"a misspelt secret", `{"job": "j", "enviroment": {"DB_PASSWORD": "hunter2", "PIN": 4711}}`, `{"job":"j","enviroment":{"DB_PASSWORD":"…","PIN":"…"}}`}, //nolint:misspell // as people misspell it
 		{"names that are values", `{"DB_PASSWORD=hunter2": 1, "environment": {"A=hunter2": "x", "B=hunter2": "x", "C": "x"}, "": 1}`, `{"…":"…","environment":{"…":"…","C":"…"}}`},
 		{"names further down have no values", `{"x": {"job": "hunter2", "container": "hunter2"}, "service": {"job": "hunter2"}}`, `{"x":{"job":"…","container":"…"},"service":{"job":"…"}}`},
 		{"a name that is no text", `{"job": 4711, "cluster": ["hunter2"]}`, `{"job":"…","cluster":["…"]}`},

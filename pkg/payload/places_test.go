@@ -73,7 +73,7 @@ func TestNames(t *testing.T) {
 		{`{"job": "j", "Command": []}`, "Command: unknown field, did you mean command?"},
 		{`{"job": "j", "Environment": {}}`, "Environment: unknown field, did you mean environment?"},
 		{`{"job": "j", "environments": {}}`, "environments: unknown field, did you mean environment?"},
-		{`{"job": "j", "enviroment": {}}`, "enviroment: unknown field, did you mean environment?"},
+		{`{"job": "j", "enviroment": {}}`, "enviroment: unknown field, did you mean environment?"}, //nolint:misspell // as people misspell it
 		{`{"job": "j", "environment_variables": {}}`, `environment_variables: unknown field, did you mean environment, as in {"environment": {"NAME": "value"}}?`},
 		{`{"job": "j", "EnableExecuteCommand": true}`, "EnableExecuteCommand: unknown field, did you mean enableExecuteCommand?"},
 		{`{"job": "j", "enableEcsManagedTags": true}`, "enableEcsManagedTags: unknown field, did you mean enableECSManagedTags?"},
