@@ -119,7 +119,7 @@ func TestTemplateMistakes(t *testing.T) {
 		{name: "Input of the executor with a field of the launcher", old: `"service": "web",`, new: `"taskDefinition": "web",`, want: "CacheClear: Input: taskDefinition: unknown field"},
 		{name: "Input of the executor without a place", old: `"service": "web",`, new: ``, want: "CacheClear: Input: task, service, family: give exactly one of the three"},
 		{name: "Input of the executor without a command", old: "                \"command\": [\"bin/cache\", \"clear\", \"--expired\"],\n", new: "", want: "CacheClear: Input: command: required"},
-		{name: "Input of the executor with too long a time", old: `"timeout": "5m",`, new: `"timeout": "15m",`, want: `CacheClear: Input: timeout: "15m"`},
+		{name: "Input of the executor with too long a time", old: `"timeout": "5m",`, new: `"timeout": "15m",`, want: `CacheClear: Input: timeout: must be a duration from 1s to 14m`},
 		{name: "Input of the executor without the scheduled time", old: "\"5m\",\n                \"scheduledTime\": \"<aws.scheduler.scheduled-time>\"", new: `"5m"`, want: "CacheClear: Input lacks"},
 		{name: "Input of the launcher with a field of the executor", old: `"job": "nightly-report",`, new: `"job": "nightly-report", "family": "web",`, want: "NightlyReport: Input: family: unknown field"},
 		{name: "template that is not JSON", old: `"runId": <id>,`, new: `"runId": <id>`, want: "InputTemplate is not JSON"},
