@@ -18,8 +18,11 @@ func (Method) Values() []Method { return []Method{run.MethodRunTask, run.MethodE
 func MethodOf(raw []byte) Method { return methodOf(unwrap(raw).payload) }
 
 func methodOf(payload []byte) Method {
+	if len(payload) <= maxBytes && !json.Valid(payload) {
+		return "" // what is no payload says no method
+	}
 	var method Method
-	_ = json.Unmarshal(field(payload, "method"), &method) // what is no payload says no method
+	_ = json.Unmarshal(field(payload, "method"), &method)
 	return method
 }
 
