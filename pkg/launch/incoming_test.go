@@ -59,7 +59,7 @@ var incoming = map[string]struct {
 	},
 	"misspelt-secret": {
 		job: "j", reason: "enviroment: unknown field, did you mean environment?", //nolint:misspell // as people misspell it
-		payload: `{"job":"j","enviroment":{"DB_PASSWORD":"…"}}`,
+		payload: `{"job":"j","enviroment":{"DB_PASSWORD":"…"}}`, //nolint:misspell // as people misspell it
 	},
 	"pipes-array-of-one": {job: "nightly-report"},
 	"pipes-array-of-two": {fails: true, reason: twice},
