@@ -19,6 +19,7 @@ func main() {
 			AssignPublicIP:  f.Settings.AssignPublicIP,
 			LaunchType:      f.Settings.LaunchType,
 			StartedByPrefix: f.Settings.StartedByPrefix,
+			TaskRoleARNs:    f.Settings.OverrideTaskRoleARNs,
 		}, f.Log).Handle
 	})
 }

@@ -74,7 +74,7 @@ func TestDecodeDepth(t *testing.T) {
 		deep = append(deep, `{"a":`...)
 	}
 	var v struct{ A any }
-	problems := awsjson.Decode(deep, &v)
+	problems := awsjson.Decode(deep, &v, awsjson.Advice{})
 	if len(problems) != 1 || !strings.Contains(problems[0].Text, "nested deeper than 64 levels") {
 		t.Errorf("got %v", problems)
 	}
@@ -86,14 +86,14 @@ func FuzzRoundTrip(f *testing.F) {
 	f.Add([]byte(`{"networkConfiguration":{"awsvpcConfiguration":{"subnets":["s"],"assignPublicIp":"ENABLED"}},"enableExecuteCommand":true}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var first, second ecs.RunTaskInput
-		if problems := awsjson.Decode(raw, &first); len(problems) > 0 {
+		if problems := awsjson.Decode(raw, &first, awsjson.Advice{}); len(problems) > 0 {
 			return
 		}
 		text, err := awsjson.Encode(first)
 		if err != nil || !json.Valid(text) {
 			t.Fatalf("%s, %v", text, err)
 		}
-		if problems := awsjson.Decode(text, &second); len(problems) > 0 {
+		if problems := awsjson.Decode(text, &second, awsjson.Advice{}); len(problems) > 0 {
 			t.Fatalf("%s: %v", text, problems)
 		}
 		if diff := cmp.Diff(first, second, cmp.Exporter(func(reflect.Type) bool { return true })); diff != "" {

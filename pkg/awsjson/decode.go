@@ -36,11 +36,29 @@ func (p Problem) String() string {
 // seven levels.
 const maxDepth = 64
 
+// maxProblems is how many problems have a text. Nobody reads more, and to word
+// thousands of them takes time.
+const maxProblems = 100
+
+// Advice is what the author of a document is told of what is wrong with it. Each of
+// its functions may be nil, and returns "" where it knows nothing better.
+type Advice struct {
+	// Form is the right form of the value at a path, as in "a string, as in …".
+	Form func(path string) string
+	// Unknown says what is wrong with a field that the object at a path does not
+	// have; known are those that it has.
+	Unknown func(path, name string, known []string) string
+	// Value says what is wrong with a text that has the right type.
+	Value func(path, value string) string
+}
+
 // Decode reads data into the struct that out points to and returns everything
 // that is wrong with it: unknown fields, wrong types, values that an enum does
-// not have, fields given twice. What is right is decoded all the same.
-func Decode(data []byte, out any) []Problem {
-	d := decoder{strict: true}
+// not have, fields given twice. What is right is decoded all the same. No problem
+// quotes a value, which may be a secret, nor a name that is no plain one: Name
+// says which are. The problems beyond the first hundred have no text.
+func Decode(data []byte, out any, advice Advice) []Problem {
+	d := decoder{strict: true, advice: advice}
 	d.document(data, out)
 	return d.problems
 }
@@ -55,12 +73,19 @@ func DecodeLenient(data []byte, out any) []Problem {
 
 type decoder struct {
 	strict   bool
+	advice   Advice
 	problems []Problem
 }
 
 func (d *decoder) bad(path, format string, args ...any) {
+	if d.full() {
+		d.problems = append(d.problems, Problem{Path: path})
+		return
+	}
 	d.problems = append(d.problems, Problem{path, fmt.Sprintf(format, args...)})
 }
+
+func (d *decoder) full() bool { return len(d.problems) >= maxProblems }
 
 var timeType = reflect.TypeFor[time.Time]()
 
@@ -85,6 +110,10 @@ func (d *decoder) value(path string, tree any, v reflect.Value) {
 		v.Set(reflect.New(v.Type().Elem()))
 		d.value(path, tree, v.Elem())
 	case reflect.Interface:
+		if v.NumMethod() > 0 { // one of several types of the SDK's, which JSON does not name
+			d.bad(path, "is not supported; leave it out")
+			return
+		}
 		v.Set(reflect.ValueOf(untyped(tree)))
 	case reflect.Struct:
 		d.structure(path, tree, v)
@@ -98,7 +127,7 @@ func (d *decoder) value(path string, tree any, v reflect.Value) {
 		if b, ok := tree.(bool); ok {
 			v.SetBool(b)
 		} else {
-			d.mismatch(path, "true or false", tree)
+			d.mismatch(path, "true or false")
 		}
 	case reflect.Int, reflect.Int32, reflect.Int64:
 		d.integer(path, tree, v)
@@ -112,7 +141,7 @@ func (d *decoder) value(path string, tree any, v reflect.Value) {
 func (d *decoder) dictionary(path string, tree any, v reflect.Value) {
 	obj, ok := tree.(object)
 	if !ok {
-		d.mismatch(path, "an object", tree)
+		d.mismatch(path, "an object")
 		return
 	}
 	v.Set(reflect.MakeMapWithSize(v.Type(), len(obj.names)))
@@ -126,7 +155,7 @@ func (d *decoder) dictionary(path string, tree any, v reflect.Value) {
 func (d *decoder) list(path string, tree any, v reflect.Value) {
 	list, ok := tree.([]any)
 	if !ok {
-		d.mismatch(path, "an array", tree)
+		d.mismatch(path, "an array")
 		return
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(list), len(list)))
@@ -138,25 +167,40 @@ func (d *decoder) list(path string, tree any, v reflect.Value) {
 func (d *decoder) text(path string, tree any, v reflect.Value) {
 	text, ok := tree.(string)
 	if !ok {
-		d.mismatch(path, "a string", tree)
+		d.mismatch(path, "a string")
+		return
+	}
+	if d.wrong(path, text) {
 		return
 	}
 	if known := enum(v); d.strict && text != "" && known != nil && !slices.Contains(known, text) {
-		d.bad(path, "%q is not one of %s", text, strings.Join(known, ", "))
+		d.bad(path, "must be one of %s", strings.Join(known, ", "))
 		return
 	}
 	v.SetString(text)
 }
 
+// wrong says whether a text is none that may stand at the path.
+func (d *decoder) wrong(path, text string) bool {
+	if d.advice.Value == nil {
+		return false
+	}
+	why := d.advice.Value(path, text)
+	if why != "" {
+		d.bad(path, "%s", why)
+	}
+	return why != ""
+}
+
 func (d *decoder) integer(path string, tree any, v reflect.Value) {
 	number, ok := tree.(json.Number)
 	if !ok {
-		d.mismatch(path, "an integer", tree)
+		d.mismatch(path, "an integer")
 		return
 	}
 	n, err := strconv.ParseInt(number.String(), 10, v.Type().Bits())
 	if err != nil {
-		d.bad(path, "must be an integer of %d bits, is %.40s", v.Type().Bits(), number)
+		d.mismatch(path, fmt.Sprintf("an integer of %d bits", v.Type().Bits()))
 		return
 	}
 	v.SetInt(n)
@@ -165,12 +209,12 @@ func (d *decoder) integer(path string, tree any, v reflect.Value) {
 func (d *decoder) float(path string, tree any, v reflect.Value) {
 	number, ok := tree.(json.Number)
 	if !ok {
-		d.mismatch(path, "a number", tree)
+		d.mismatch(path, "a number")
 		return
 	}
 	f, err := number.Float64()
 	if err != nil {
-		d.bad(path, "%s is not a number in range", number)
+		d.bad(path, "is not a number in range")
 		return
 	}
 	v.SetFloat(f)
@@ -179,7 +223,7 @@ func (d *decoder) float(path string, tree any, v reflect.Value) {
 func (d *decoder) structure(path string, tree any, v reflect.Value) {
 	obj, ok := tree.(object)
 	if !ok {
-		d.mismatch(path, "an object", tree)
+		d.mismatch(path, "an object")
 		return
 	}
 	for i, name := range obj.names {
@@ -216,9 +260,12 @@ func (d *decoder) empty(path, name string, tree any) {
 }
 
 func (d *decoder) unknown(path, name string, t reflect.Type) {
-	text := "unknown field"
-	if near := nearest(name, names(t)); near != "" {
-		text += ", did you mean " + near + "?"
+	text := ""
+	if d.advice.Unknown != nil && !d.full() {
+		text = d.advice.Unknown(path, name, names(t))
+	}
+	if text == "" {
+		text = "unknown field"
 	}
 	d.bad(member(path, name), "%s", text)
 }
@@ -226,40 +273,39 @@ func (d *decoder) unknown(path, name string, t reflect.Type) {
 // time reads RFC 3339 in our payloads, and epoch seconds as well in requests
 // to the embedded endpoint.
 func (d *decoder) time(path string, tree any, v reflect.Value) {
+	const want = "an RFC 3339 time"
 	switch t := tree.(type) {
 	case string:
+		if d.wrong(path, t) {
+			return
+		}
 		at, err := time.Parse(time.RFC3339Nano, t)
 		if err != nil {
-			d.bad(path, "%q is not an RFC 3339 time such as 2026-11-20T02:00:00Z", t)
+			d.mismatch(path, want)
 			return
 		}
 		v.Set(reflect.ValueOf(at))
 	case json.Number:
 		seconds, err := t.Float64()
 		if d.strict || err != nil {
-			d.mismatch(path, "an RFC 3339 time", tree)
+			d.mismatch(path, want)
 			return
 		}
 		whole, fraction := math.Modf(seconds)
 		v.Set(reflect.ValueOf(time.Unix(int64(whole), int64(fraction*1e9)).UTC()))
 	default:
-		d.mismatch(path, "an RFC 3339 time", tree)
+		d.mismatch(path, want)
 	}
 }
 
-func (d *decoder) mismatch(path, want string, tree any) {
-	got := "an object"
-	switch t := tree.(type) {
-	case string:
-		got = "a string"
-	case bool:
-		got = strconv.FormatBool(t)
-	case json.Number:
-		got = "the number " + t.String()
-	case []any:
-		got = "an array"
+// mismatch tells of a value that is not what is wanted at the path.
+func (d *decoder) mismatch(path, want string) {
+	if d.advice.Form != nil && !d.full() {
+		if form := d.advice.Form(path); form != "" {
+			want = form
+		}
 	}
-	d.bad(path, "must be %s, is %s", want, got)
+	d.bad(path, "must be %s", want)
 }
 
 // enum returns the values that an SDK enum type knows.

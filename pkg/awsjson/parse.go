@@ -103,17 +103,27 @@ func (d *decoder) parse(dec *json.Decoder, path string, depth int) (any, error) 
 	return token, nil
 }
 
-// maxName bounds the names that are quoted, which may be anything.
+// maxName is the longest name that is shown.
 const maxName = 64
 
+// Name is how a field's name is shown: as it is if it is a plain one, else as "…".
+// What somebody took for a name may be a value, as in "PASSWORD=…".
+func Name(name string) string {
+	plain := name != "" && len(name) <= maxName && (name[0] < '0' || name[0] > '9') && !strings.ContainsFunc(name, func(r rune) bool {
+		letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+		return !letter && r != '_' && r != '-'
+	})
+	if !plain {
+		return "…"
+	}
+	return name
+}
+
 func member(path, name string) string {
-	if len(name) > maxName {
-		name = strings.ToValidUTF8(name[:maxName], "") + "…"
-	}
 	if path == "" {
-		return name
+		return Name(name)
 	}
-	return path + "." + name
+	return path + "." + Name(name)
 }
 
 func element(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }

@@ -82,6 +82,7 @@ func (r record) result() result.Result {
 		case invalid != nil:
 			// What failed was telling people so.
 			end.Status, end.Reason = run.Rejected, invalid.Error()
+			report.Sent(&end, raw)
 		case r.RequestContext.Condition == "EventAgeExceeded":
 			end.Status, end.Reason = run.StartFailed, "the command was not run: Lambda could not run the executor in time"
 		case r.response().ErrorType == report.NotBegunType:
@@ -99,6 +100,7 @@ func (r record) result() result.Result {
 	case invalid != nil:
 		// What failed was telling people so.
 		end.Status, end.Reason = run.Rejected, invalid.Error()
+		report.Sent(&end, raw)
 	case r.uncertain():
 		end.Status = run.Lost
 	}

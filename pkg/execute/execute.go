@@ -113,12 +113,16 @@ func (x *Executor) Handle(ctx context.Context, raw json.RawMessage) (Answer, err
 		Run: d.Run, Status: run.Rejected,
 		Place: result.Place{Command: p.Command, Cluster: d.Cluster, Container: p.Container},
 	}
+	if kept, ok := errors.AsType[payload.Kept](invalid); ok {
+		return Answer{}, x.keep(ctx, d, kept)
+	}
 	if invalid != nil {
 		end.Reason = invalid.Error()
 	}
 	if !run.ValidJob(d.Run.Job) {
 		// Nobody can say which run that would be.
-		return answerOf(end), x.reporter.Report(ctx, end)
+		report.Sent(&end, raw)
+		return answerOf(end), report.Untold(end, x.reporter.Report(ctx, end))
 	}
 	calls, cancel := run.Share(ctx, publishTime)
 	hold, claimed, err := x.ledger.Claim(calls, d)
@@ -128,8 +132,9 @@ func (x *Executor) Handle(ctx context.Context, raw json.RawMessage) (Answer, err
 		return Answer{}, report.NotBegun{Err: err}
 	case !claimed && !hold.Same(d):
 		end.Reason = report.Taken(d, hold.Attempt)
+		report.Sent(&end, raw)
 		if _, err := x.reporter.Beside(ctx, d, end); err != nil {
-			return Answer{}, report.NotBegun{Err: err}
+			return Answer{}, report.NotBegun{Err: report.Untold(end, err)}
 		}
 		return answerOf(end), nil
 	case !claimed:
@@ -138,7 +143,11 @@ func (x *Executor) Handle(ctx context.Context, raw json.RawMessage) (Answer, err
 	if invalid == nil {
 		end = x.run(ctx, p, end)
 	}
+	report.Sent(&end, raw)
 	if err := x.reporter.Ended(ctx, end, d.Digest); err != nil {
+		if end.Status == run.Rejected {
+			err = report.Untold(end, err)
+		}
 		return Answer{}, err
 	}
 	return answerOf(end), nil

@@ -87,6 +87,7 @@ func TestAnotherPayload(t *testing.T) {
 	if diff := cmp.Diff([]map[string]any{{
 		"schema": "errand/result/v1", "job": "j", "runId": "r-1", "attempt": 1.0, "method": "run-task", "status": "REJECTED", "outcome": "failure",
 		"reason": want.Reason, "willRetry": false, "command": []any{"sleep", "61"}, "cluster": clusterARN,
+		"payload": map[string]any{"job": "j", "runId": "r-1", "command": []any{"…"}, "logLines": "…"},
 	}}, s.published(t)); diff != "" {
 		t.Errorf("published (-want +got):\n%s", diff)
 	}

@@ -77,7 +77,7 @@ func (l *Launcher) withoutLedger(ctx context.Context, d delivery, away error) (A
 	end := l.refused(d, err, false)
 	answer := d.reply(string(end.Status))
 	answer.Reason = end.Reason
-	return answer, l.reporter.Report(ctx, end)
+	return answer, report.Untold(end, l.reporter.Report(ctx, end))
 }
 
 // startedBefore is the answer for a run that is not started without the ledger. Its

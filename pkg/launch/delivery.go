@@ -151,7 +151,7 @@ func (l *Launcher) refuseUnnamed(ctx context.Context, d delivery) (Answer, error
 	l.log.ErrorContext(ctx, "payload refused", "job", d.Run.Job, "error", d.invalid)
 	answer := d.reply(string(end.Status))
 	answer.Reason = end.Reason
-	return answer, l.reporter.Report(ctx, end)
+	return answer, report.Untold(end, l.reporter.Report(ctx, end))
 }
 
 // clusterARN is the run's cluster in the form that the results of tasks have, so

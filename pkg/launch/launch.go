@@ -6,6 +6,7 @@ package launch
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"errand/pkg/ledger"
 	"errand/pkg/metric"
+	"errand/pkg/payload"
 	"errand/pkg/report"
 	"errand/pkg/run"
 	"errand/pkg/tasks"
@@ -36,6 +38,8 @@ type Config struct {
 	AssignPublicIP  string // ENABLED or DISABLED
 	LaunchType      string // an ECS launch type, or CLUSTER for the cluster's own strategy
 	StartedByPrefix string
+	// TaskRoleARNs are the roles that a payload's overrides may give to a task.
+	TaskRoleARNs []string
 	// Backoff is the first wait for room, which then doubles up to maxBackoff; 0
 	// means 30 seconds. While the ledger is away it is a second.
 	Backoff time.Duration
@@ -84,6 +88,9 @@ func (l *Launcher) Handle(ctx context.Context, raw json.RawMessage) (Answer, err
 	}
 	if d.answer != nil {
 		return *d.answer, nil
+	}
+	if kept, ok := errors.AsType[payload.Kept](d.invalid); ok {
+		return Answer{}, l.keep(ctx, d, kept)
 	}
 	if !run.ValidJob(d.Run.Job) {
 		// Nobody can say which run that would be.

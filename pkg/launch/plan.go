@@ -157,6 +157,9 @@ func (l *Launcher) service(ctx context.Context, cluster, name string) (Deployed,
 // at is the one that runs, by its revision.
 func NewPlan(cfg Config, req Request, cluster string, source Deployed, definition types.TaskDefinition) (Plan, error) {
 	job := req.Job
+	if err := checkTaskRole(job, cfg.TaskRoleARNs); err != nil {
+		return Plan{}, err
+	}
 	container, err := pickContainer(job, definition)
 	if err != nil {
 		return Plan{}, err
@@ -179,10 +182,14 @@ func NewPlan(cfg Config, req Request, cluster string, source Deployed, definitio
 		Tags:                 job.Tags,
 		PropagateTags:        job.PropagateTags,
 		EnableExecuteCommand: job.EnableExecuteCommand,
+		EnableECSManagedTags: job.EnableECSManagedTags,
 		VolumeConfigurations: job.VolumeConfigurations,
 	}
 	if job.Group != "" {
 		in.Group = aws.String(job.Group)
+	}
+	if job.ReferenceID != "" {
+		in.ReferenceId = aws.String(job.ReferenceID)
 	}
 	capacity(in, cfg, job, source)
 	return Plan{Request: req, Input: in, Place: result.Place{
@@ -190,13 +197,26 @@ func NewPlan(cfg Config, req Request, cluster string, source Deployed, definitio
 	}}, network(in, cfg, job, source, definition)
 }
 
+// checkTaskRole lets a job have another task role only if the stack says so. IAM cannot
+// tell a task role that is passed from an execution role
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html,
+// iam:PassedToService), and the launcher may pass both.
+func checkTaskRole(job payload.Job, allowed []string) error {
+	if job.Overrides == nil || job.Overrides.TaskRoleArn == nil || slices.Contains(allowed, *job.Overrides.TaskRoleArn) {
+		return nil
+	}
+	return rejection("overrides.taskRoleArn: the stack does not let jobs choose this role; leave it out, or add the role's ARN to the stack's parameter OverrideTaskRoleArns (setting OVERRIDE_TASK_ROLE_ARNS)")
+}
+
 // capacity chooses launch type or strategy: the payload's, else the service's,
 // else the stack's.
 func capacity(in *ecs.RunTaskInput, cfg Config, job payload.Job, source Deployed) {
 	platform := source.PlatformVersion
 	switch {
+	case job.LaunchType == payload.ClusterDefault:
+		platform = nil // neither of the two asks for the cluster's own strategy
 	case job.LaunchType != "" || len(job.CapacityProviderStrategy) > 0:
-		in.LaunchType, in.CapacityProviderStrategy = job.LaunchType, job.CapacityProviderStrategy
+		in.LaunchType, in.CapacityProviderStrategy = types.LaunchType(job.LaunchType), job.CapacityProviderStrategy
 		platform = nil // belongs to the service's capacity
 	case len(source.CapacityProviderStrategy) > 0:
 		// DescribeServices may name the launch type too, RunTask takes one.

@@ -78,7 +78,7 @@ func TestInput(t *testing.T) {
 		},
 		{
 			name:    "the payload's launch type, platform and network",
-			payload: payload.Job{LaunchType: types.LaunchTypeEc2, PlatformVersion: "1.3.0", NetworkConfiguration: webNetwork},
+			payload: payload.Job{LaunchType: "EC2", PlatformVersion: "1.3.0", NetworkConfiguration: webNetwork},
 			mode:    types.NetworkModeAwsvpc, launch: types.LaunchTypeEc2, platform: "1.3.0", subnets: "subnet-web",
 		},
 		{name: "the service's", source: web, mode: types.NetworkModeAwsvpc, launch: types.LaunchTypeFargate, platform: "1.4.0", subnets: "subnet-web"},
@@ -88,7 +88,11 @@ func TestInput(t *testing.T) {
 			mode: types.NetworkModeAwsvpc, subnets: "subnet-web",
 		},
 		{
-			name: "the payload's before the service's", source: webSpot, payload: payload.Job{LaunchType: types.LaunchTypeEc2},
+			name: "the payload leaves it to the cluster", source: webSpot, payload: payload.Job{LaunchType: payload.ClusterDefault},
+			mode: types.NetworkModeAwsvpc, subnets: "subnet-web",
+		},
+		{
+			name: "the payload's before the service's", source: webSpot, payload: payload.Job{LaunchType: "EC2"},
 			mode: types.NetworkModeAwsvpc, launch: types.LaunchTypeEc2, subnets: "subnet-web",
 		},
 	} {
@@ -122,19 +126,21 @@ func TestEveryFieldReachesRunTask(t *testing.T) {
 	t.Parallel()
 	p, _, err := payload.Decode([]byte(`{
 		"job": "billing", "runId": "r-1", "command": ["./bill"], "environment": {"A": "1"},
-		"overrides": {"cpu": "512", "memory": "1024", "taskRoleArn": "arn:aws:iam::123456789012:role/task",
-			"executionRoleArn": "arn:aws:iam::123456789012:role/execution", "ephemeralStorage": {"sizeInGiB": 30},
+		"overrides": {"cpu": "512", "memory": "1024", "taskRoleArn": "arn:aws:iam::123456789012:role/task", "ephemeralStorage": {"sizeInGiB": 30},
 			"containerOverrides": [{"name": "app", "cpu": 256, "memory": 512, "memoryReservation": 256,
 				"environmentFiles": [{"type": "s3", "value": "arn:aws:s3:::bucket/file.env"}], "resourceRequirements": [{"type": "GPU", "value": "1"}]}]},
 		"capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1, "base": 2}], "platformVersion": "1.4.0",
 		"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-2"], "securityGroups": ["sg-2"], "assignPublicIp": "ENABLED"}},
 		"placementConstraints": [{"type": "memberOf", "expression": "attribute:a"}], "placementStrategy": [{"type": "spread", "field": "host"}],
 		"group": "nightly", "tags": [{"key": "team", "value": ""}], "propagateTags": "TASK_DEFINITION", "enableExecuteCommand": true,
+		"enableECSManagedTags": true, "referenceId": "ticket-4711",
 		"volumeConfigurations": [{"name": "data", "managedEBSVolume": {"roleArn": "arn:aws:iam::123456789012:role/ebs", "sizeInGiB": 10}}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := launch.NewPlan(stackConfig, request(p, ""), "", launch.Deployed{}, definition(types.NetworkModeAwsvpc))
+	config := stackConfig
+	config.TaskRoleARNs = []string{"arn:aws:iam::123456789012:role/other", "arn:aws:iam::123456789012:role/task"}
+	plan, err := launch.NewPlan(config, request(p, ""), "", launch.Deployed{}, definition(types.NetworkModeAwsvpc))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,14 +148,14 @@ func TestEveryFieldReachesRunTask(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"capacityProviderStrategy":[{"base":2,"capacityProvider":"FARGATE_SPOT","weight":1}],"enableECSManagedTags":false,"enableExecuteCommand":true,"group":"nightly",` +
+	want := `{"capacityProviderStrategy":[{"base":2,"capacityProvider":"FARGATE_SPOT","weight":1}],"enableECSManagedTags":true,"enableExecuteCommand":true,"group":"nightly",` +
 		`"networkConfiguration":{"awsvpcConfiguration":{"assignPublicIp":"ENABLED","securityGroups":["sg-2"],"subnets":["subnet-2"]}},` +
 		`"overrides":{"containerOverrides":[{"command":["./bill"],"cpu":256,"environment":[{"name":"A","value":"1"},{"name":"ERRAND_JOB","value":"billing"},` +
 		`{"name":"ERRAND_RUN_ID","value":"r-1"},{"name":"ERRAND_ATTEMPT","value":"1"}],"environmentFiles":[{"type":"s3","value":"arn:aws:s3:::bucket/file.env"}],` +
 		`"memory":512,"memoryReservation":256,"name":"app","resourceRequirements":[{"type":"GPU","value":"1"}]}],"cpu":"512","ephemeralStorage":{"sizeInGiB":30},` +
-		`"executionRoleArn":"arn:aws:iam::123456789012:role/execution","memory":"1024","taskRoleArn":"arn:aws:iam::123456789012:role/task"},` +
+		`"memory":"1024","taskRoleArn":"arn:aws:iam::123456789012:role/task"},` +
 		`"placementConstraints":[{"expression":"attribute:a","type":"memberOf"}],"placementStrategy":[{"field":"host","type":"spread"}],"platformVersion":"1.4.0",` +
-		`"propagateTags":"TASK_DEFINITION","startedBy":"errand/jobs/billing","tags":[{"key":"team","value":""}],` +
+		`"propagateTags":"TASK_DEFINITION","referenceId":"ticket-4711","startedBy":"errand/jobs/billing","tags":[{"key":"team","value":""}],` +
 		`"taskDefinition":"arn:aws:ecs:eu-west-1:123456789012:task-definition/sample:1",` +
 		`"volumeConfigurations":[{"managedEBSVolume":{"roleArn":"arn:aws:iam::123456789012:role/ebs","sizeInGiB":10},"name":"data"}]}`
 	if diff := cmp.Diff(want, strings.Replace(string(got), `"cluster":"",`, "", 1)); diff != "" {

@@ -113,7 +113,7 @@ func (l *Launcher) refuse(ctx context.Context, d delivery, why error) (Answer, e
 		answer.Reason, answer.NextTryAt = end.Reason, out.Attempt.Due
 		return answer, nil
 	}
-	return l.outcome(ctx, d, out, err)
+	return l.outcome(ctx, d, out, report.Untold(end, err))
 }
 
 // outcome is the answer to what became of a run that was to be refused.
@@ -144,6 +144,7 @@ func (l *Launcher) refused(d delivery, why error, forgotten bool) result.Result 
 		end.Reason = "it is not known whether the run was started, since ECS shows no task for longer than an hour: " + why.Error()
 	}
 	end.Cluster = l.clusterARN(end.Place)
+	report.Sent(&end, d.Payload)
 	return end
 }
 
@@ -167,7 +168,7 @@ func (l *Launcher) reject(ctx context.Context, d delivery, why rejection) (Answe
 		answer.Reason, answer.Again = end.Reason, true
 		return answer, nil
 	}
-	return l.outcome(ctx, d, out, err)
+	return l.outcome(ctx, d, out, report.Untold(end, err))
 }
 
 // yield leaves the identity to the task that ECS has for another payload, which was

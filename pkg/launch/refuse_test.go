@@ -180,7 +180,7 @@ func TestUnpublishedRefusalIsAnError(t *testing.T) {
 	s.Inject(localaws.Fault{Operation: "Publish", Code: "AuthorizationError", Message: "no", Status: 403})
 	payload := `{"job": "j", "runId": "r-1", "comand": []}`
 	answer, err := s.invoke(t, payload)
-	if want := "publish the result to arn:aws:sns:eu-west-1:123456789012:results: AuthorizationError: no"; err == nil || err.Error() != want {
+	if want := "comand: unknown field, did you mean command?; and not everybody could be told: publish the result to arn:aws:sns:eu-west-1:123456789012:results: AuthorizationError: no"; err == nil || err.Error() != want {
 		t.Errorf("got %+v, %v", answer, err)
 	}
 	item := s.item(t, "j", "r-1")
@@ -207,7 +207,7 @@ func TestUnnamedPayloads(t *testing.T) {
 	for _, tc := range []struct{ payload, job, runID, reason string }{
 		{`{}`, "", "request-1", "job: required, the job's name"},
 		{`{"job": "a b", "runId": "r-1"}`, "a b", "r-1", `job: "a b" must be 1 to 64 letters, digits, - or _`},
-		{`[]`, "", "request-1", "the payload must be an object, is an array"},
+		{`[]`, "", "request-1", `the payload must be a JSON object, as in {"job": "nightly-report"}`},
 		{`{"errand": "start", "payload": {"comand": []}, "by": "ann"}`, "", "request-1", "comand: unknown field, did you mean command?; job: required, the job's name"},
 	} {
 		s := start(t)

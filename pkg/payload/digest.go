@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"errand/pkg/awsjson"
 )
 
 // digestLength is the length of one field's digest in characters of six bits.
@@ -19,8 +21,15 @@ const digestLength = 6
 // is a part of the run's identity, and the schedule that sent it. It is "-" for a payload of nothing else,
 // and "" for what is no object.
 func Digest(raw []byte) string {
-	payload, _, _ := unwrap(raw)
-	dec := json.NewDecoder(bytes.NewReader(payload))
+	if len(raw) > maxBytes { // which nobody reads
+		sum := sha256.Sum256(raw)
+		return "payload:" + base64.RawURLEncoding.EncodeToString(sum[:])[:digestLength]
+	}
+	w := unwrap(raw)
+	if w.problem != "" {
+		return ""
+	}
+	dec := json.NewDecoder(bytes.NewReader(w.payload))
 	dec.UseNumber() // a number counts as it was written
 	var fields map[string]any
 	if err := dec.Decode(&fields); err != nil || fields == nil {
@@ -32,6 +41,16 @@ func Digest(raw []byte) string {
 		return "-"
 	}
 	var parts []string
+	hidden := map[string]any{} // by names that may be values
+	for name, value := range fields {
+		if awsjson.Name(name) != name {
+			hidden[name] = value
+			delete(fields, name)
+		}
+	}
+	if len(hidden) > 0 {
+		fields["…"] = hidden
+	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		text, _ := json.Marshal(fields[name]) // decoded from JSON, and with sorted names
 		sum := sha256.Sum256(text)

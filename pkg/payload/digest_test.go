@@ -94,7 +94,7 @@ func TestPolicyEncodesBack(t *testing.T) {
 	t.Parallel()
 	given := `{"expectEvery":"26h","job":"j","overlap":"skip","retry":{"attempts":3,"delay":"2m","fallback":{"launchType":"FARGATE"},"on":["start","exit"]},"startTimeout":"10m","startWithin":"1h","timeout":"45m"}`
 	var p payload.Job
-	if problems := awsjson.Decode([]byte(given), &p); problems != nil {
+	if problems := awsjson.Decode([]byte(given), &p, awsjson.Advice{}); problems != nil {
 		t.Fatal(problems)
 	}
 	text, err := awsjson.EncodeEvent(p)
@@ -108,7 +108,9 @@ func TestPolicyEncodesBack(t *testing.T) {
 	if err := json.Unmarshal([]byte(given), &want); err != nil {
 		t.Fatal(err)
 	}
-	delete(got, "enableExecuteCommand") // false where it is left out
+	for _, name := range []string{"enableExecuteCommand", "enableECSManagedTags"} {
+		delete(got, name) // false where it is left out
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("encoded (-want +got):\n%s", diff)
 	}
@@ -121,7 +123,7 @@ func TestMethod(t *testing.T) {
 	for _, tc := range []struct{ name, payload, launcher, executor string }{
 		{
 			"left out", `{` + job + `}`, "",
-			"command: required, the program and its arguments; task, service, family: give exactly one of the three, it says where the command runs",
+			"command: required, the program and its arguments, as in [\"./bill\", \"--day\", \"yesterday\"]; task, service, family: give exactly one of the three, it says where the command runs",
 		},
 		{
 			"run-task", `{"method": "run-task", ` + job + `}`, "",
@@ -136,8 +138,8 @@ func TestMethod(t *testing.T) {
 			`method: "exec" runs a command in a live task, which is the executor's; send this payload to the executor (output ExecutorFunctionArn of a stack with EnableExec)`, "",
 		},
 		{
-			"none of both", `{"method": "ssh", ` + job + `}`, `method: "ssh" is not one of run-task, exec`,
-			`method: "ssh" is not one of run-task, exec; command: required, the program and its arguments; task, service, family: give exactly one of the three, it says where the command runs`,
+			"none of both", `{"method": "ssh", ` + job + `}`, "method: must be one of run-task, exec",
+			`method: must be one of run-task, exec; command: required, the program and its arguments, as in ["./bill", "--day", "yesterday"]; task, service, family: give exactly one of the three, it says where the command runs`,
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -2,8 +2,12 @@ package payload
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
+	"errand/pkg/awsjson"
 	"errand/pkg/run"
 )
 
@@ -48,9 +52,15 @@ func (p *Exec) check() []string {
 	problems := checkRun(p.Name, p.RunID, p.LogLines, p.Environment)
 	bad := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	if len(p.Command) == 0 {
-		bad("command: required, the program and its arguments")
+		bad("command: required, the program and its arguments, as in %s", forms["command"].example)
 	}
 	problems = append(problems, checkCommand(p.Command)...)
+	for _, name := range slices.Sorted(maps.Keys(p.Environment)) {
+		if name != "" && !strings.ContainsAny(name, "=\x00") && (awsjson.Name(name) != name || strings.Contains(name, "-")) {
+			bad("environment: has a name that a shell cannot export: it takes letters, digits and _, not beginning with a digit")
+			break
+		}
+	}
 	problems = append(problems, checkName("task", p.Task)...)
 	problems = append(problems, checkName("service", p.Service)...)
 	problems = append(problems, checkName("family", p.Family)...)
@@ -66,7 +76,7 @@ func (p *Exec) check() []string {
 	}
 	if p.Timeout != "" {
 		if d, err := time.ParseDuration(p.Timeout); err != nil || d < minExecTimeout || d > maxExecTimeout {
-			bad("timeout: %q must be a duration from 1s to 14m, such as 90s or 10m", p.Timeout)
+			bad(`timeout: must be a duration from 1s to 14m, as in "10m"`)
 		}
 	}
 	return problems

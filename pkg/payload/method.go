@@ -15,13 +15,14 @@ func (Method) Values() []Method { return []Method{run.MethodRunTask, run.MethodE
 
 // MethodOf is the method that a payload says, bare or as the detail of an event,
 // whatever else is wrong with it; "" if it says none.
-func MethodOf(raw []byte) Method {
-	payload, _, _ := unwrap(raw)
-	// As a map, whose keys have to be written as they are.
-	var fields map[string]json.RawMessage
+func MethodOf(raw []byte) Method { return methodOf(unwrap(raw).payload) }
+
+func methodOf(payload []byte) Method {
+	if len(payload) <= maxBytes && !json.Valid(payload) {
+		return "" // what is no payload says no method
+	}
 	var method Method
-	_ = json.Unmarshal(payload, &fields) // what is no payload says no method
-	_ = json.Unmarshal(fields["method"], &method)
+	_ = json.Unmarshal(field(payload, "method"), &method)
 	return method
 }
 

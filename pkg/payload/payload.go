@@ -4,7 +4,6 @@
 package payload
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,10 +17,6 @@ import (
 	"errand/pkg/run"
 )
 
-// DetailType is the detail-type of the EventBridge events that carry a payload
-// as their detail.
-const DetailType = "Errand Job"
-
 // Job is the input of the launcher. Where ECS RunTask has a field of the
 // same name, it means the same.
 type Job struct {
@@ -34,7 +29,7 @@ type Job struct {
 	Cluster        string
 	Overrides      *types.TaskOverride
 
-	LaunchType               types.LaunchType
+	LaunchType               LaunchType
 	CapacityProviderStrategy []types.CapacityProviderStrategyItem
 	PlatformVersion          string
 	NetworkConfiguration     *types.NetworkConfiguration
@@ -44,6 +39,8 @@ type Job struct {
 	Tags                     []types.Tag
 	PropagateTags            types.PropagateTags
 	EnableExecuteCommand     bool
+	EnableECSManagedTags     bool
+	ReferenceID              string `json:"referenceId"`
 	VolumeConfigurations     []types.TaskVolumeConfiguration
 
 	ScheduledTime time.Time
@@ -64,15 +61,11 @@ type Job struct {
 	Overlap     Overlap
 }
 
-// Invalid says everything that is wrong with a payload.
-type Invalid []string
-
-func (e Invalid) Error() string { return strings.Join(e, "; ") }
-
 // Decode reads a payload, bare or as the detail of an "Errand Job" event, and
-// returns the event's id in the latter case. The error is an Invalid that names
-// every bad field; the payload then holds what could be read all the same, so
-// that the refusal can name its job.
+// returns the event's id in the latter case. An array with one of either is taken
+// for that one. The error is an Invalid that names every bad field, or a Kept one; the
+// payload then holds what could be read all the same, so that the refusal can name its
+// job.
 func Decode(raw []byte) (Job, string, error) {
 	var p Job
 	eventID, err := decodeWrapped(raw, run.MethodRunTask, &p, &p.Command, p.check)
@@ -84,84 +77,6 @@ func (p *Job) Run(eventID, requestID string) run.Run {
 	return run.Identify(run.MethodRunTask, p.Name, p.RunID, p.ScheduledTime, eventID, requestID)
 }
 
-// decodeWrapped reads a payload of the given kind, whose command is a part of it,
-// out of its wrapping.
-func decodeWrapped(raw []byte, method Method, p any, command *[]string, check func() []string) (eventID string, err error) {
-	payload, eventID, problem := unwrap(raw)
-	if problem != "" {
-		return eventID, Invalid{problem}
-	}
-	problems := decode(payload, p, check)
-	if len(raw) > maxBytes {
-		problems = append(problems, fmt.Sprintf("the payload has %d bytes, and errand takes %d; pass large input through S3 or SSM", len(raw), maxBytes))
-	}
-	if of := MethodOf(raw); of == other(method) {
-		// Its fields are right where it belongs.
-		problems = Invalid{misdirected[of]}
-	}
-	if problems == nil {
-		return eventID, nil
-	}
-	if slices.ContainsFunc(problems, func(text string) bool { return strings.HasPrefix(text, "command") }) {
-		*command = nil // half of a command is worse than none
-	}
-	return eventID, problems
-}
-
-// maxBytes is the longest payload, in bytes, with its wrapping. The ledger keeps no
-// longer one, and a run that waits, or that a person sends again, has only that.
-const maxBytes = 64 << 10
-
-// maxProblems bounds a refusal that people have to read.
-const maxProblems = 50
-
-// decode reads a payload into p and adds what check finds in it.
-func decode(payload []byte, p any, check func() []string) Invalid {
-	var problems Invalid
-	told := map[string]bool{}
-	for _, bad := range awsjson.Decode(payload, p) {
-		problems = append(problems, bad.String())
-		told[bad.Path] = true
-	}
-	if told[""] { // nothing was read
-		return problems
-	}
-	for _, text := range check() {
-		// A field with another problem is not missing as well.
-		if path, _, _ := strings.Cut(text, ": "); !told[path] {
-			problems = append(problems, text)
-		}
-	}
-	if more := len(problems) - maxProblems; more > 0 {
-		problems = append(problems[:maxProblems], fmt.Sprintf("and %d more", more))
-	}
-	return problems
-}
-
-// unwrap takes the payload out of an EventBridge event.
-func unwrap(raw []byte) (payload []byte, eventID, problem string) {
-	var event struct {
-		ID         string          `json:"id"`
-		Source     string          `json:"source"`
-		DetailType *string         `json:"detail-type"`
-		Detail     json.RawMessage `json:"detail"`
-	}
-	// What does not decode as an event is a bare payload, and as such it gets
-	// the better message.
-	if err := json.Unmarshal(raw, &event); err != nil || event.DetailType == nil {
-		return raw, "", ""
-	}
-	if *event.DetailType != DetailType {
-		return nil, event.ID, fmt.Sprintf(
-			"this is an EventBridge event with detail-type %q of source %q, not a job payload; send detail-type %q, or give the rule an input transformer that produces a payload",
-			*event.DetailType, event.Source, DetailType)
-	}
-	if event.Detail == nil {
-		return nil, event.ID, "detail: required, it is the job payload of an event with detail-type " + DetailType
-	}
-	return event.Detail, event.ID, ""
-}
-
 // checkRun returns what is wrong with what says which run it is and what is
 // wanted of it.
 func checkRun(job, id string, logLines *int, environment map[string]string) []string {
@@ -171,13 +86,13 @@ func checkRun(job, id string, logLines *int, environment map[string]string) []st
 	case job == "":
 		bad("job: required, the job's name")
 	case !run.ValidJob(job):
-		bad("job: %q must be 1 to 64 letters, digits, - or _", job)
+		bad("job: %smust be 1 to 64 letters, digits, - or _", quoted(job))
 	}
 	if id != "" && !run.ValidID(id) {
-		bad("runId: %q must be 1 to 128 letters, digits or one of - _ . :", id)
+		bad("runId: %smust be 1 to 128 letters, digits or one of - _ . :", quoted(id))
 	}
 	if logLines != nil && (*logLines < 0 || *logLines > run.MaxLogLines) {
-		bad("logLines: %d must be from 0 to 1000", *logLines)
+		bad("logLines: must be %s", formOf("logLines"))
 	}
 	for _, name := range slices.Sorted(maps.Keys(environment)) {
 		problems = append(problems, checkVariable("environment", name)...)
@@ -203,7 +118,7 @@ func checkName(name, value string) []string {
 	if value == "" || run.Made(value, len(value), ":/._-") {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s: %q is neither a name nor an ARN", name, value)}
+	return []string{fmt.Sprintf("%s: %sis neither a name nor an ARN", name, quoted(value))}
 }
 
 // check returns what is wrong beyond the types.
@@ -228,10 +143,10 @@ func (p *Job) check() []string {
 		bad("launchType: excludes capacityProviderStrategy; give one of the two")
 	}
 	if p.PropagateTags == types.PropagateTagsService {
-		bad("propagateTags: %q is for services; RunTask takes TASK_DEFINITION or NONE", p.PropagateTags)
+		bad("propagateTags: SERVICE is for services; RunTask takes TASK_DEFINITION or NONE")
 	}
 	if n := p.NetworkConfiguration; n != nil && (n.AwsvpcConfiguration == nil || len(n.AwsvpcConfiguration.Subnets) == 0) {
-		bad("networkConfiguration: needs awsvpcConfiguration with at least one of subnets")
+		bad("networkConfiguration.awsvpcConfiguration.subnets: required, at least one, as in %s", inPlace("networkConfiguration.awsvpcConfiguration.subnets"))
 	}
 	problems = append(problems, p.checkPolicy()...)
 	problems = append(problems, p.checkMembers()...)
@@ -273,6 +188,10 @@ func (p *Job) checkOverrides() []string {
 		return nil
 	}
 	var problems []string
+	if p.Overrides.ExecutionRoleArn != nil {
+		// It may read the secrets of the task, which the job's own role may not.
+		problems = append(problems, "overrides.executionRoleArn: a job cannot choose its execution role, which may read secrets; it is the task definition's. Leave it out")
+	}
 	seen := map[string]bool{}
 	for i, c := range p.Overrides.ContainerOverrides {
 		path := fmt.Sprintf("overrides.containerOverrides[%d]", i)
@@ -281,7 +200,7 @@ func (p *Job) checkOverrides() []string {
 			problems = append(problems, path+".name: required, the container to override")
 		}
 		if seen[name] {
-			problems = append(problems, fmt.Sprintf("%s.name: container %s is overridden twice; put both into one", path, name))
+			problems = append(problems, fmt.Sprintf("%s.name: container %sis overridden twice; put both into one", path, quoted(name)))
 		}
 		seen[name] = true
 		for j, file := range c.EnvironmentFiles {
@@ -298,7 +217,7 @@ func (p *Job) checkOverrides() []string {
 		for j, variable := range c.Environment {
 			name := aws.ToString(variable.Name)
 			if set[name] {
-				problems = append(problems, fmt.Sprintf("%s.environment[%d].name: %s is set twice", path, j, name))
+				problems = append(problems, fmt.Sprintf("%s.environment[%d].name: %s is set twice", path, j, awsjson.Name(name)))
 			}
 			set[name] = true
 			problems = append(problems, checkVariable(fmt.Sprintf("%s.environment[%d]", path, j), name)...)
@@ -312,9 +231,9 @@ func checkVariable(path, name string) []string {
 	case name == "":
 		return []string{path + ": a variable without a name"}
 	case strings.ContainsAny(name, "=\x00"):
-		return []string{fmt.Sprintf("%s: %q is not the name of an environment variable", path, name)}
+		return []string{path + ": has a variable with = or NUL in its name; give name and value apart, as in " + forms["environment"].example}
 	case strings.HasPrefix(name, run.Reserved):
-		return []string{fmt.Sprintf("%s: %s is reserved; variables beginning with %s are errand's own", path, name, run.Reserved)}
+		return []string{fmt.Sprintf("%s: %s is reserved; variables beginning with %s are errand's own", path, awsjson.Name(name), run.Reserved)}
 	}
 	return nil
 }

@@ -45,8 +45,23 @@ type Retry struct {
 
 // Fallback is the capacity of attempts after one that AWS interrupted.
 type Fallback struct {
-	LaunchType               types.LaunchType
+	LaunchType               LaunchType
 	CapacityProviderStrategy []types.CapacityProviderStrategyItem
+}
+
+// LaunchType is one of ECS's, or ClusterDefault.
+type LaunchType string
+
+// ClusterDefault leaves the choice to the cluster's own capacity provider strategy.
+const ClusterDefault LaunchType = "CLUSTER"
+
+// Values are all there are.
+func (LaunchType) Values() []LaunchType {
+	var all []LaunchType
+	for _, t := range types.LaunchType("").Values() {
+		all = append(all, LaunchType(t))
+	}
+	return append(all, ClusterDefault)
 }
 
 // RetryOn is a class of ends.
@@ -79,7 +94,7 @@ func (p *Job) checkPolicy() []string {
 			continue
 		}
 		if d, err := time.ParseDuration(string(field.value)); err != nil || d < field.least || d > field.most {
-			problems = append(problems, fmt.Sprintf("%s: %q must be a duration from %s, such as 90s, 45m or 2h", field.name, field.value, field.bounds))
+			problems = append(problems, fmt.Sprintf("%s: must be a duration from %s, as in %s", field.name, field.bounds, forms[field.name].example))
 		}
 	}
 	for _, field := range []struct {

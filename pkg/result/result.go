@@ -45,12 +45,22 @@ type Result struct {
 	DurationSeconds    json.Number `json:"durationSeconds,omitempty"` // filled in by JSON
 	Limits             *Limits     `json:"limits,omitempty"`
 	Log                *Log        `json:"log,omitempty"`
+	Source             *Source     `json:"source,omitempty"`
+	// Payload is the outline of a refused payload, without values but for names.
+	Payload json.RawMessage `json:"payload,omitempty"`
 }
 
 // Limits are what the run's container could use at most, or else its task.
 type Limits struct {
 	CPU    int `json:"cpu,omitempty"`    // in units, 1,024 a core
 	Memory int `json:"memory,omitempty"` // in MiB
+}
+
+// Source is who sent a payload that was refused, as far as that is known.
+type Source struct {
+	Source     string `json:"source,omitempty"`
+	DetailType string `json:"detailType,omitempty"`
+	EventID    string `json:"eventId,omitempty"`
 }
 
 // Place is what a run runs, and where.

@@ -68,6 +68,8 @@ func samples() map[string]result.Result {
 	rejected := result.Result{
 		Run: run.Run{Job: "billing-daily", ID: "e4b46cbf", Attempt: 1, Method: run.MethodRunTask}, Status: run.Rejected,
 		Reason: "comand: unknown field, did you mean command?", Place: result.Place{Cluster: "jobs"},
+		Source:  &result.Source{Source: "com.example.shop", DetailType: "Errand Job", EventID: "e4b46cbf"},
+		Payload: json.RawMessage(`{"job":"billing-daily","comand":["…"],"environment":{"DB_PASSWORD":"…"},"cluster":"jobs"}`),
 	}
 	driver := failed()
 	driver.Attempt = 2
@@ -336,5 +338,37 @@ func BenchmarkText(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		_ = r.Text(262_143)
+	}
+}
+
+// What is copied into a shell runs the same command there.
+func TestShellJoin(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		command []string
+		want    string
+	}{
+		{[]string{"./bill", "--day=2026-11-19", "a b", ""}, "./bill --day=2026-11-19 'a b' ''"},
+		{[]string{"A=b", "x"}, "'A=b' x"},
+		{[]string{"env", "A=b", "x"}, "env A=b x"},
+		{[]string{"it's", "$HOME", "ü"}, `'it'\''s' '$HOME' 'ü'`},
+		{nil, ""},
+	} {
+		if got := result.ShellJoin(tc.command); got != tc.want {
+			t.Errorf("%q: got %s, want %s", tc.command, got, tc.want)
+		}
+	}
+}
+
+// An outline that is too long for people to read is cut in the text form alone.
+func TestLongOutline(t *testing.T) {
+	t.Parallel()
+	outline := `{"job":"j","` + strings.Repeat("x", 3000) + `":"…"}`
+	r := result.Result{Run: run.Run{Job: "j"}, Status: run.Rejected, Reason: "no", Payload: json.RawMessage(outline)}
+	if got := r.Text(1 << 18); !strings.Contains(got, "Payload     "+outline[:1000]+"…\n") {
+		t.Errorf("got %s", got)
+	}
+	if got := string(r.JSON(1 << 18)); !strings.Contains(got, `"payload":`+outline) {
+		t.Errorf("got %s", got)
 	}
 }

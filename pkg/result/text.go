@@ -3,6 +3,7 @@ package result
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -148,6 +149,7 @@ func (r Result) textAbove() string {
 	if r.Reason != "" {
 		text.WriteString(upperFirst(r.Reason) + "\n")
 	}
+	text.WriteString(r.refused())
 	text.WriteString("\n")
 	table := rows{&text}
 	head := text.Len()
@@ -210,6 +212,27 @@ func (r Result) textBelow() string {
 		table.row("Run id", id)
 	}
 	return text.String()
+}
+
+// maxOutline is how much of a payload's outline people are shown; all of it is in
+// the JSON form.
+const maxOutline = 1000
+
+// refused is what was refused, and who sent it.
+func (r Result) refused() string {
+	var text strings.Builder
+	table := rows{&text}
+	if s := r.Source; s != nil {
+		who := strings.Join(slices.DeleteFunc([]string{s.Source, s.DetailType, s.EventID}, func(part string) bool { return part == "" }), ", ")
+		table.row("Sent by", who)
+	}
+	if len(r.Payload) > 0 {
+		table.row("Payload", head(string(r.Payload), maxOutline))
+	}
+	if text.Len() == 0 {
+		return ""
+	}
+	return "\n" + text.String()
 }
 
 // cluster is a cluster's name, with the account and the Region if they are known.
@@ -276,7 +299,9 @@ func duration(d time.Duration) string {
 func ShellJoin(command []string) string {
 	words := make([]string, len(command))
 	for i, word := range command {
-		if word == "" || strings.ContainsFunc(word, func(r rune) bool { return !strings.ContainsRune(plainCharacters, r) }) {
+		// Before a program's name, a word with = would set a variable.
+		variable := i == 0 && strings.Contains(word, "=")
+		if word == "" || variable || strings.ContainsFunc(word, func(r rune) bool { return !strings.ContainsRune(plainCharacters, r) }) {
 			word = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 		}
 		words[i] = word

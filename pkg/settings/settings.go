@@ -31,6 +31,8 @@ type Launcher struct {
 	SecurityGroups []string `env:"SECURITY_GROUPS"`
 	AssignPublicIP string   `env:"ASSIGN_PUBLIC_IP" envDefault:"DISABLED"`
 	LaunchType     string   `env:"LAUNCH_TYPE" envDefault:"FARGATE"`
+	// OverrideTaskRoleARNs are the roles that a payload may give to its task.
+	OverrideTaskRoleARNs []string `env:"OVERRIDE_TASK_ROLE_ARNS"`
 }
 
 // Collector is the environment of functions/collector.
@@ -100,6 +102,13 @@ func isTopicARN(s string) bool {
 		consistsOf(part[5], alphanumeric+"_-")
 }
 
+// isRoleARN is whether s is arn:<partition>:iam::<account>:role/<path and name>.
+func isRoleARN(s string) bool {
+	part := strings.Split(s, ":")
+	return len(part) == 6 && part[0] == "arn" && consistsOf(part[1], lower+"-") && part[2] == "iam" && part[3] == "" &&
+		len(part[4]) == 12 && consistsOf(part[4], digits) && strings.HasPrefix(part[5], "role/") && len(part[5]) > len("role/")
+}
+
 const (
 	digits       = "0123456789"
 	lower        = "abcdefghijklmnopqrstuvwxyz"
@@ -138,6 +147,11 @@ func (l *Launcher) check() []string {
 			if !strings.HasPrefix(item, list.prefix) {
 				problems = append(problems, fmt.Sprintf("%s: %q does not begin with %s; separate ids by commas alone", list.name, item, list.prefix))
 			}
+		}
+	}
+	for _, role := range l.OverrideTaskRoleARNs {
+		if !isRoleARN(role) {
+			problems = append(problems, fmt.Sprintf("OVERRIDE_TASK_ROLE_ARNS: %q is not the ARN of an IAM role; separate ARNs by commas alone", role))
 		}
 	}
 	problems = append(problems, oneOf("ASSIGN_PUBLIC_IP", l.AssignPublicIP, "ENABLED", "DISABLED")...)

@@ -44,8 +44,8 @@ func TestLoad(t *testing.T) {
 
 func TestEveryProblemInOneMessage(t *testing.T) {
 	t.Parallel()
-	_, err := settings.Load[settings.Launcher]([]string{"TOPIC_ARN=", "TEXT_TOPIC_ARN=results", "LAUNCH_TYPE=SPOT", "ASSIGN_PUBLIC_IP=yes", "STARTED_BY_PREFIX=errand:jobs", "SUBNETS=subnet-1, subnet-2,"})
-	expect(t, err, "CLUSTER", "TOPIC_ARN", "TABLE_NAME: must be set", `TEXT_TOPIC_ARN: "results" is not the ARN`, `LAUNCH_TYPE: "SPOT"`, `ASSIGN_PUBLIC_IP: "yes"`, `STARTED_BY_PREFIX: "errand:jobs"`, `SUBNETS: " subnet-2"`, `SUBNETS: ""`)
+	_, err := settings.Load[settings.Launcher]([]string{"TOPIC_ARN=", "TEXT_TOPIC_ARN=results", "LAUNCH_TYPE=SPOT", "ASSIGN_PUBLIC_IP=yes", "STARTED_BY_PREFIX=errand:jobs", "SUBNETS=subnet-1, subnet-2,", "OVERRIDE_TASK_ROLE_ARNS=arn:aws:iam::123456789012:role/jobs/billing,billing"})
+	expect(t, err, "CLUSTER", "TOPIC_ARN", "TABLE_NAME: must be set", `TEXT_TOPIC_ARN: "results" is not the ARN`, `LAUNCH_TYPE: "SPOT"`, `ASSIGN_PUBLIC_IP: "yes"`, `STARTED_BY_PREFIX: "errand:jobs"`, `SUBNETS: " subnet-2"`, `SUBNETS: ""`, `OVERRIDE_TASK_ROLE_ARNS: "billing" is not the ARN of an IAM role`)
 	_, err = settings.Load[settings.Collector]([]string{"STARTED_BY_PREFIX=errand/jobs", "TOPIC_ARN=" + topic + ".fifo"})
 	expect(t, err, "STARTED_BY_PREFIX", "end with a /", "standard SNS topic")
 	_, err = settings.Load[settings.Collector]([]string{"LOG_LINES=1001"})
