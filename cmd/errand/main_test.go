@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/google/go-cmp/cmp"
 
+	"errand/pkg/collect"
 	"errand/pkg/localaws"
 )
 
@@ -124,7 +125,7 @@ func TestOrder(t *testing.T) {
 			"           │ report for 2026-11-19", "           │ page 1 of 3", "           │ page 2 of 3", "           │ page 3 of 3",
 			"           │ run nightly-report-20261120T020000Z: all pages written",
 			"task       DEPROVISIONING", "task       STOPPED",
-			"collector  waiting until the log is complete, ten seconds after the end", "",
+			"",
 		}},
 		{"executor/cache-clear.json", []string{
 			// It has a time limit.
@@ -136,6 +137,8 @@ func TestOrder(t *testing.T) {
 			t.Parallel()
 			_, out, _ := tryFile(t, "../../events/"+tc.file, "--clock=10")
 			before, _, _ := strings.Cut(out, "\nThe notification ")
+			// On a busy machine, ten seconds of AWS's time are over before the collector runs.
+			before = strings.Replace(before, "collector  "+collect.Waiting+"\n", "", 1)
 			got := strings.Split(taskID.ReplaceAllString(before, "task       "), "\n")
 			if !slices.EqualFunc(got, tc.want, strings.HasPrefix) {
 				t.Errorf("got\n%s\nwant lines that begin with\n%s", strings.Join(got, "\n"), strings.Join(tc.want, "\n"))
