@@ -16,12 +16,12 @@ func TestRefusedPayloadHasItsOutline(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	r := s.exec(t, `{"detail-type": "Errand Job", "id": "e-1", "source": "com.example.shop",
-		"detail": {"job": "cache-clear", "family": "web", "runId": "r-1", "command": ["x"], "enviroment": {"DB_PASSWORD": "hunter2"}}}`)
+		"detail": {"job": "cache-clear", "family": "web", "runId": "r-1", "command": ["x"], "comands": {"DB_PASSWORD": "hunter2"}}}`)
 	want := result.Result{
 		Run: run.Run{Job: "cache-clear", ID: "r-1", Attempt: 1, Method: "exec"}, Status: run.Rejected,
-		Reason: "enviroment: unknown field, did you mean environment?", Place: result.Place{Command: []string{"x"}, Cluster: "jobs"},
+		Reason: "comands: unknown field, did you mean command?", Place: result.Place{Command: []string{"x"}, Cluster: "jobs"},
 		Source:  &result.Source{Source: "com.example.shop", DetailType: "Errand Job", EventID: "e-1"},
-		Payload: []byte(`{"job":"cache-clear","family":"…","runId":"r-1","command":["…"],"enviroment":{"DB_PASSWORD":"…"}}`),
+		Payload: []byte(`{"job":"cache-clear","family":"…","runId":"r-1","command":["…"],"comands":{"DB_PASSWORD":"…"}}`),
 	}
 	if diff := cmp.Diff(want, r); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
