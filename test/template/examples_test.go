@@ -118,7 +118,7 @@ func TestExampleMistakes(t *testing.T) {
 		{name: "Input of the executor with a field of the launcher", in: "live-command", old: `"service": "web",`, new: `"taskDefinition": "web",`, want: "ReloadSchedule: Input: taskDefinition"},
 		{name: "Input of the executor without a place", in: "live-command", old: `"service": "web",`, new: ``, want: "ReloadSchedule: Input: task, service, family"},
 		{name: "Input of the executor without a command", in: "live-command", old: "            \"command\": [\"nginx\", \"-s\", \"reload\"],\n", new: "", want: "ReloadSchedule: Input: command: required"},
-		{name: "Input of the executor with too long a time", in: "live-command", old: `"timeout": "1m",`, new: `"timeout": "15m",`, want: `ReloadSchedule: Input: timeout: "15m"`},
+		{name: "Input of the executor with too long a time", in: "live-command", old: `"timeout": "1m",`, new: `"timeout": "15m",`, want: "ReloadSchedule: Input: timeout: must be a duration from 1s to 14m"},
 		{name: "Input of the executor without the scheduled time", in: "live-command", old: ",\n            \"scheduledTime\": \"<aws.scheduler.scheduled-time>\"", new: "", want: "ReloadSchedule: Input lacks"},
 		{name: "payload for the other function", in: "live-command", old: "Arn: !Ref ExecutorFunctionArn", new: "Arn: !Ref LauncherFunctionArn", want: "ReloadSchedule: Input: method"},
 		{name: "commands that a schedule runs twice", in: "live-command", old: "        RetryPolicy:\n          MaximumRetryAttempts: 0\n", new: "", want: "ReloadSchedule: a command must not run twice"},
