@@ -98,13 +98,16 @@ func (r *recorder) note(series string, value float64) {
 
 // highest is the largest value of a series.
 func (r *recorder) highest(series string) (most float64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, p := range r.points[series] {
 		most = max(most, p.value)
 	}
 	return most
 }
 
-// breaching says whether a period of the alarm, from so on, is a bad one.
+// breaching says whether a period of the alarm, from so on, is a bad one. The lock
+// must be held.
 func (r *recorder) breaching(a alarm, from time.Time) bool {
 	var values []float64
 	for _, p := range r.points[a.series()] {
@@ -139,6 +142,8 @@ func (r *recorder) breaching(a alarm, from time.Time) bool {
 
 // rang are the alarms that were on at any minute between two times.
 func (r *recorder) rang(all map[string]alarm, begin, end time.Time) (names []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for name, a := range all {
 		period := time.Duration(a.Period) * time.Second
 		for at := begin; at.Before(end); at = at.Add(time.Minute) {

@@ -108,14 +108,22 @@ func (c *cluster) add(t types.Task) string {
 	return arn
 }
 
+// setLong sets how long the tasks run that begin from now on.
+func (c *cluster) setLong(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.long = d
+}
+
 // begin lets a task run to its end, and returns after that.
 func (c *cluster) begin(arn string, at time.Time) {
 	c.mu.Lock()
 	t := c.tasks[arn]
 	t.LastStatus, t.StartedAt = aws.String("RUNNING"), &at
+	long := c.long
 	c.mu.Unlock()
 	code, reason := types.TaskStopCodeEssentialContainerExited, "Essential container in task exited"
-	end := time.NewTimer(c.long)
+	end := time.NewTimer(long)
 	defer end.Stop()
 	select {
 	case <-end.C:
@@ -142,7 +150,8 @@ func (c *cluster) stopTask(_ context.Context, in *ecs.StopTaskInput) (*ecs.StopT
 		t.DesiredStatus, t.StoppedReason = aws.String("STOPPED"), in.Reason
 		close(t.stop)
 	}
-	return &ecs.StopTaskOutput{Task: &t.Task}, nil
+	shown := t.Task // the answer is written when the lock is free
+	return &ecs.StopTaskOutput{Task: &shown}, nil
 }
 
 func (c *cluster) listTasks(_ context.Context, in *ecs.ListTasksInput) (*ecs.ListTasksOutput, error) {

@@ -98,7 +98,7 @@ func simulate(t *testing.T, h herd) (o outcome) {
 			w.running(fmt.Sprintf("long-%05d", n), due.Add(-timeout), timeout)
 		}
 		time.Sleep(time.Until(due))
-		w.long = 30 * time.Second
+		w.setLong(30 * time.Second)
 		for n := range h.launches {
 			w.functions.async("launcher", fmt.Appendf(nil, `{"job": "job-%05d", "command": ["true"], "scheduledTime": %q}`, n, due.UTC().Format(time.RFC3339)))
 			if group := max(1, deliveries/10/h.scale); n%group == group-1 {
