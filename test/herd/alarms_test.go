@@ -1,6 +1,9 @@
 package herd_test
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"sync"
@@ -12,14 +15,26 @@ import (
 
 // alarm is one of the template's.
 type alarm struct {
-	Namespace, MetricName, Statistic, ComparisonOperator, TreatMissingData string
-	Dimensions                                                             []struct{ Name, Value string }
-	Period, EvaluationPeriods, DatapointsToAlarm                           int
-	Threshold                                                              float64
+	// series are the metrics that it adds up, or takes the largest of, by Statistic, as
+	// recorder names them.
+	series                                          []string
+	Statistic, ComparisonOperator, TreatMissingData string
+	Period, EvaluationPeriods, DatapointsToAlarm    int
+	Threshold                                       float64
 }
 
-// series is the metric as recorder names it.
-func (a alarm) series() string { return a.Namespace + " " + a.MetricName + " " + a.Dimensions[0].Value }
+// measured is what an alarm, or a metric of one, is about.
+type measured struct {
+	Namespace  string `yaml:"Namespace"`
+	MetricName string `yaml:"MetricName"`
+	Dimensions []struct {
+		Value yaml.Node `yaml:"Value"`
+	} `yaml:"Dimensions"`
+}
+
+func (m measured) series() string {
+	return m.Namespace + " " + m.MetricName + " " + m.Dimensions[0].Value.Value
+}
 
 // alarms reads those of the template, by their names.
 func alarms(t *testing.T) map[string]alarm {
@@ -42,30 +57,9 @@ func alarms(t *testing.T) map[string]alarm {
 		if r.Type != "AWS::CloudWatch::Alarm" {
 			continue
 		}
-		var properties map[string]yaml.Node
-		if err := r.Properties.Decode(&properties); err != nil {
-			t.Fatal(err)
-		}
-		var a alarm
-		for field, to := range map[string]any{
-			"Namespace": &a.Namespace, "MetricName": &a.MetricName, "Statistic": &a.Statistic, "ComparisonOperator": &a.ComparisonOperator,
-			"TreatMissingData": &a.TreatMissingData, "Period": &a.Period, "EvaluationPeriods": &a.EvaluationPeriods,
-			"DatapointsToAlarm": &a.DatapointsToAlarm, "Threshold": &a.Threshold,
-		} {
-			if node, ok := properties[field]; ok {
-				if err := node.Decode(to); err != nil {
-					t.Fatalf("%s: %s: %v", name, field, err)
-				}
-			}
-		}
-		var dimensions []map[string]string
-		node := properties["Dimensions"]
-		if err := node.Decode(&dimensions); err != nil || len(dimensions) != 1 {
-			t.Fatalf("%s: %d dimensions, %v", name, len(dimensions), err)
-		}
-		a.Dimensions = append(a.Dimensions, struct{ Name, Value string }{dimensions[0]["Name"], dimensions[0]["Value"]})
-		if a.DatapointsToAlarm == 0 {
-			a.DatapointsToAlarm = a.EvaluationPeriods
+		a, err := decodeAlarm(r.Properties)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
 		}
 		all[name] = a
 	}
@@ -73,6 +67,59 @@ func alarms(t *testing.T) map[string]alarm {
 		t.Fatalf("%d alarms in the template", len(all))
 	}
 	return all
+}
+
+func decodeAlarm(node yaml.Node) (alarm, error) {
+	var p struct {
+		measured           `yaml:",inline"`
+		Statistic          string      `yaml:"Statistic"`
+		ComparisonOperator string      `yaml:"ComparisonOperator"`
+		TreatMissingData   string      `yaml:"TreatMissingData"`
+		Period             int         `yaml:"Period"`
+		EvaluationPeriods  int         `yaml:"EvaluationPeriods"`
+		DatapointsToAlarm  int         `yaml:"DatapointsToAlarm"`
+		Threshold          float64     `yaml:"Threshold"`
+		Metrics            []yaml.Node `yaml:"Metrics"`
+	}
+	if err := node.Decode(&p); err != nil {
+		return alarm{}, err
+	}
+	a := alarm{
+		Statistic: p.Statistic, ComparisonOperator: p.ComparisonOperator, TreatMissingData: p.TreatMissingData,
+		Period: p.Period, EvaluationPeriods: p.EvaluationPeriods, DatapointsToAlarm: cmp.Or(p.DatapointsToAlarm, p.EvaluationPeriods), Threshold: p.Threshold,
+	}
+	if len(p.Dimensions) == 1 {
+		a.series = []string{p.series()}
+	}
+	for _, node := range p.Metrics {
+		if node.Tag == "!If" {
+			continue // of the executor, which no herd meets
+		}
+		var query struct {
+			Expression string `yaml:"Expression"`
+			MetricStat struct {
+				Metric measured `yaml:"Metric"`
+				Period int      `yaml:"Period"`
+			} `yaml:"MetricStat"`
+		}
+		if err := node.Decode(&query); err != nil {
+			return alarm{}, err
+		}
+		switch query.Expression {
+		case "":
+			a.series, a.Period = append(a.series, query.MetricStat.Metric.series()), query.MetricStat.Period
+		case "SUM(METRICS())":
+			a.Statistic = "Sum"
+		case "MAX(METRICS())":
+			a.Statistic = "Maximum"
+		default:
+			return alarm{}, fmt.Errorf("expression %q is not known here", query.Expression)
+		}
+	}
+	if len(a.series) == 0 || a.Period == 0 {
+		return alarm{}, errors.New("it is about nothing")
+	}
+	return a, nil
 }
 
 // point is a value that was measured.
@@ -110,9 +157,11 @@ func (r *recorder) highest(series string) (most float64) {
 // must be held.
 func (r *recorder) breaching(a alarm, from time.Time) bool {
 	var values []float64
-	for _, p := range r.points[a.series()] {
-		if !p.at.Before(from) && p.at.Before(from.Add(time.Duration(a.Period)*time.Second)) {
-			values = append(values, p.value)
+	for _, series := range a.series {
+		for _, p := range r.points[series] {
+			if !p.at.Before(from) && p.at.Before(from.Add(time.Duration(a.Period)*time.Second)) {
+				values = append(values, p.value)
+			}
 		}
 	}
 	if len(values) == 0 {

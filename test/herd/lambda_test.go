@@ -69,6 +69,7 @@ func (l *functions) async(name string, payload []byte) {
 				l.mu.Lock()
 				f.Throttles++
 				l.mu.Unlock()
+				l.note("AWS/Lambda Throttles "+f.name, 1)
 				pause := wait/2 + rand.N(wait/2)
 				wait = min(2*wait, longestThrottle)
 				if time.Since(born)+pause > f.age {
@@ -78,6 +79,7 @@ func (l *functions) async(name string, payload []byte) {
 				time.Sleep(pause)
 				continue
 			}
+			l.note("AWS/Lambda AsyncEventAge "+f.name, float64(time.Since(born).Milliseconds()))
 			err := l.invoke(f, id, payload)
 			if err == nil {
 				return
