@@ -36,7 +36,7 @@ func Passes(text string) bool {
 var passing = []string{
 	// Calls, https://docs.aws.amazon.com/ec2/latest/devguide/errors-overview.html
 	// and https://github.com/dagster-io/dagster/issues/33439.
-	"rate exceeded", "request limit exceeded", "too many requests", "too many concurrent", "your request rate",
+	"rate exceeded", "request limit exceeded", "too many requests", "too many concurrent", "your request rate", "was throttled", "been throttled",
 	// Faults of the other service, https://github.com/reproio/wrapbox/issues/43.
 	"internal error", "internal failure", "internal server error", "internal service error",
 	"service unavailable", "service is unavailable", "temporarily unavailable", "currently unavailable", "temporary failure", "is overloaded",
@@ -45,20 +45,21 @@ var passing = []string{
 	"try again later", "retry your request",
 	// Room: https://github.com/aws/aws-sdk-ruby/issues/3047 and
 	// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html.
-	"provisioning capacity limit exceeded", "in provisioning state", "capacity is unavailable", "insufficient capacity",
+	"provisioning capacity limit exceeded", "in provisioning state", "in the provisioning state", "capacity is unavailable", "insufficient capacity",
 	"you can run concurrently", "is above your limit",
 }
 
 // wrapped finds the code or the HTTP status of the other service's answer, as in
 // "(ErrorCode: Throttling)", "(Service: AmazonEC2; Status Code: 503; Error Code: …" and
 // "ThrottlingException: …".
-var wrapped = regexp.MustCompile(`\berror ?code: ?([\w.]+)|\bstatus ?code: ?(\d{3})\b|\b([\w.]+exception)\b`)
+var wrapped = regexp.MustCompile(`\b(?:error ?)?code[:=] ?"?([\w.]+)|\bstatus ?code: ?(\d{3})\b|\b([\w.]+exception)\b`)
 
 // passingCodes are parts of codes, in lower case: EC2's are on
 // https://docs.aws.amazon.com/ec2/latest/devguide/errors-overview.html.
 var passingCodes = []string{
 	"throttl", "requestlimitexceeded", "bandwidthlimitexceeded", "toomanyrequests", "slowdown",
-	"internalerror", "internalfailure", "internalserver", "internalservice", "unavailable", "timeout",
-	"insufficientcapacity", "insufficientinstancecapacity", "insufficientfreeaddresses",
+	"internalerror", "internalfailure", "internalserver", "internalservice", "serverinternal", "unavailable", "timeout",
+	"throughputexceeded", "priorrequestnotcomplete",
+	"insufficientcapacity", "insufficientinstancecapacity", "insufficienthostcapacity", "insufficientaddresscapacity", "insufficientfreeaddresses",
 	"networkinterfacelimitexceeded", "instancelimitexceeded", "vcpulimitexceeded",
 }

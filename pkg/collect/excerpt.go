@@ -59,7 +59,7 @@ func (c *Collector) excerpt(ctx context.Context, event taskevent.Event, containe
 	}
 	log.Status, log.Settled = result.LogOK, &settled
 	if tail.Empty {
-		log.Status = result.LogEmpty
+		log.Status, log.Truncated = result.LogEmpty, &tail.Truncated
 		return &log
 	}
 	log.Lines, log.Truncated, log.Note = tail.Lines, &tail.Truncated, tail.Note

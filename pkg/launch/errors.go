@@ -64,7 +64,7 @@ func (e placementError) mayPass() bool {
 // another cluster. Reasons are an open set of words and sentences (quotas, time-outs,
 // "Internal error."), so that what is not known may pass: a run that waits in vain
 // ends, and one that is given up in vain is missed.
-var finalReason = regexp.MustCompile(`(?i)^\s*(TaskFailedToStart:\s*)?((ATTRIBUTE|LOCATION|MISSING|INACTIVE)\s*($|[^\w\s])|unable to find\b|memberOf\b)`)
+var finalReason = regexp.MustCompile(`(?i)^\s*(TaskFailedToStart:\s*)?((ATTRIBUTE|LOCATION|MISSING|INACTIVE)\s*($|[^\w\s])|unable to find\b)`)
 
 // noInstances tells of a cluster without instances. It is final, since nothing adds
 // any for a task of launch type EC2

@@ -51,6 +51,10 @@ func TestReasonsOfFailures(t *testing.T) {
 		{one("Location service did not answer"), false},
 		{[]failure{{Reason: "ATTRIBUTE"}, {Reason: "LOCATION"}, {Reason: "AGENT"}}, false},
 
+		{one("MemberOf placement constraint unsatisfied."), false},
+		{one("TaskFailedToStart: MemberOf placement constraint unsatisfied."), false},
+		{one("memberOf constraint unsatisfied."), false},
+
 		{one("ATTRIBUTE"), true},
 		{one("attribute"), true},
 		{one(" Attribute "), true},
@@ -63,9 +67,6 @@ func TestReasonsOfFailures(t *testing.T) {
 		{one("MISSING"), true},
 		{one("INACTIVE"), true},
 		{one("Unable to find an instance with the attribute"), true},
-		{one("MemberOf placement constraint unsatisfied."), true},
-		{one("TaskFailedToStart: MemberOf placement constraint unsatisfied."), true},
-		{one("memberOf constraint unsatisfied."), true},
 		{one("No Container Instances were found in your cluster."), true},
 		{[]failure{{Reason: "ATTRIBUTE"}, {Reason: "LOCATION"}}, true},
 	} {

@@ -79,12 +79,11 @@ func (t Task) culprit(c Container, d Definition, ran bool) *Container {
 // no culprit.
 func (c Container) rank(ran, essential, unknown, dependency bool) int {
 	switch {
-	case c.failed() && c.Reason != "" && (!ran || essential || neverRan(c.Reason, c.ExitCode)):
-		if waited(c.Reason) {
-			return 2 // for another one, that failed before
-		}
+	case c.failed() && c.Reason != "" && !waited(c.Reason) && (!ran || essential || outOfMemory(c.Reason) || neverRan(c.Reason, c.ExitCode)):
 		return 1
-	case c.failed() && dependency:
+	case c.failed() && dependency && !waited(c.Reason):
+		return 2
+	case c.failed() && waited(c.Reason): // for another one, that failed before
 		return 3
 	case c.failed() && essential:
 		return 4
@@ -113,13 +112,51 @@ func (t Task) says(c Container) string {
 	return "container " + c.Name + " " + ended(c.ExitCode, c.Reason, limit)
 }
 
-// beside are the essential containers that failed beside the run's.
+// beside are the essential containers that failed beside the run's, and where that one
+// failed, any that ran out of memory.
 func (t Task) beside(c Container, d Definition) string {
 	text := ""
 	for _, other := range t.Containers {
-		if other.Name != c.Name && d[other.Name].Essential && other.failed() {
+		switch {
+		case other.Name == c.Name:
+		case d[other.Name].Essential && other.failed():
 			text += "; essential " + t.says(other)
+		case c.failed() && outOfMemory(other.Reason) && d.has(other.Name):
+			text += "; " + t.says(other)
 		}
 	}
 	return text
+}
+
+// withMemory puts the task's reason at the container that it is about, if it is that a
+// process was killed for memory and no container has that reason.
+func (t Task) withMemory(d Definition) Task {
+	if !outOfMemory(t.StoppedReason) {
+		return t
+	}
+	var own, killed, codeless []int
+	for i, c := range t.Containers {
+		switch {
+		case !d.has(c.Name):
+			continue
+		case outOfMemory(c.Reason):
+			return t
+		case c.ExitCode == nil:
+			codeless = append(codeless, i)
+		case *c.ExitCode == 137:
+			killed = append(killed, i)
+		}
+		own = append(own, i)
+	}
+	for _, which := range [][]int{killed, codeless, own} {
+		if len(which) == 0 {
+			continue
+		}
+		if len(which) == 1 && t.Containers[which[0]].Reason == "" {
+			t.Containers = slices.Clone(t.Containers)
+			t.Containers[which[0]].Reason = t.StoppedReason
+		}
+		break
+	}
+	return t
 }

@@ -195,6 +195,16 @@ func culprits() []relative {
 			"container app did not start: container db did not start: CannotStartContainerError: no such file", "container db did not start: CannotStartContainerError: no such file", false,
 		},
 		{
+			"a dependency's code before one that only waited", pending(exited, inTask, of("migrate", none, waits), of("db", 4, ""), of("app", none, waits)), chain, run.StartFailed,
+			"container app did not start: CannotStartContainerError: dependency graph: failed to resolve container ordering dependency [migrate] for target [app] as dependency did not exit successfully; container db exited with code 4",
+			"container db exited with code 4", false,
+		},
+		{
+			"one that only waited before an essential helper", pending(exited, inTask, of("migrate", none, waits), of("router", 1, ""), of("app", none, "")), chain, run.StartFailed,
+			"container app did not start: container migrate did not start: CannotStartContainerError: dependency graph: failed to resolve container ordering dependency [migrate] for target [app] as dependency did not exit successfully",
+			"container migrate did not start: CannotStartContainerError: dependency graph: failed to resolve container ordering dependency [migrate] for target [app] as dependency did not exit successfully", false,
+		},
+		{
 			"an essential helper with 0", pending(exited, inTask, of("app", none, ""), of("proxy", 0, "")), duo, run.StartFailed,
 			"container app did not start: container proxy exited with code 0", "container proxy exited with code 0", false,
 		},
@@ -249,6 +259,22 @@ func culprits() []relative {
 		{
 			"killed, and a helper failed that is not essential", ended(exited, inTask, of("side", 1, ""), of("app", 143, "")), duo, run.Failed,
 			"container app exited with code 143 (SIGTERM)", "exit code 143 (SIGTERM)", true,
+		},
+		{
+			"killed, and a helper out of memory that is not essential", ended(exited, inTask, made(137, ""), of("side", 137, oom)), duo, run.Failed,
+			"container app exited with code 137 (SIGKILL); container side ran out of memory and was killed with code 137 (OutOfMemoryError: Container killed due to memory usage)", "exit code 137 (SIGKILL)", true,
+		},
+		{
+			"exit 1, and a helper out of memory that is not essential", ended(exited, inTask, made(1, ""), of("side", 137, oom)), duo, run.Failed,
+			"container app exited with code 1; container side ran out of memory and was killed with code 137 (OutOfMemoryError: Container killed due to memory usage)", "exit code 1", true,
+		},
+		{
+			"exit 0, and a helper out of memory that is not essential", ended(exited, inTask, made(0, ""), of("side", 137, oom)), duo, run.Succeeded,
+			"container app exited with code 0", "exit code 0", true,
+		},
+		{
+			"killed for what only the task says", ended("", "Task failed container health checks", made(137, "")), solo, run.Failed,
+			"container app exited with code 137 (SIGKILL): Task failed container health checks", "exit code 137 (SIGKILL)", true,
 		},
 		{
 			"killed, and a helper could not be pulled", pending(tfts, notStarted, of("side", none, cannotPull), made(143, "")), duo, run.Failed,

@@ -127,6 +127,7 @@ var taken = []string{
 	"host ec2 (instance",
 	"container instance deregistration forced by user",
 	"task stopped during instance draining",
+	"instance draining",
 	"instance is in draining state",
 	"your spot task was interrupted",
 	"spotinterruptionerror",

@@ -95,6 +95,10 @@ func failedStarts() []relative {
 			"the task did not start: ResourceNotFoundException: Fetching secret data from AWS Secrets Manager", "ResourceNotFoundException: Fetching secret data from AWS Secrets Manager", false,
 		},
 		{
+			"a sentence that ECS cut", pending("", "Something new with ...", of("app", none, "")), solo, run.StartFailed,
+			"container app did not start: Something new with ...", "Something new with ...", false,
+		},
+		{
 			"an unknown sentence, and nothing ran", pending("", "Something new", of("app", none, "")), solo, run.StartFailed,
 			"container app did not start: Something new", "Something new", false,
 		},
@@ -147,6 +151,34 @@ func memory() []relative {
 			"container app ran out of memory and was killed with code 137 (OutOfMemoryError: Container killed due to memory usage)", "exit code 137 (OutOfMemoryError)", true,
 		},
 		{
+			"told by the task alone, with another's code", ended(exited, oom, made(1, "")), solo, run.Failed,
+			"container app exited with code 1, after a process was killed for memory (OutOfMemoryError: Container killed due to memory usage)", "exit code 1 (OutOfMemoryError)", true,
+		},
+		{
+			"told by the task alone, with 0", ended(exited, oom, made(0, "")), solo, run.Succeeded,
+			"container app exited with code 0, though a process was killed for memory and the command went on (OutOfMemoryError: Container killed due to memory usage)", "exit code 0 (OutOfMemoryError)", true,
+		},
+		{
+			"told by the task alone, without a code", ended(exited, oom, made(none, ""), of("side", 143, "")), duo, run.Failed,
+			"container app ran out of memory and was killed, without an exit code (OutOfMemoryError: Container killed due to memory usage)", "", true,
+		},
+		{
+			"told by the task alone, beside GuardDuty's", ended(exited, oom, made(137, ""), of(guardduty, 137, "")), solo, run.Failed,
+			"container app ran out of memory and was killed with code 137 (OutOfMemoryError: Container killed due to memory usage)", "exit code 137 (OutOfMemoryError)", true,
+		},
+		{
+			"told by the task alone, of a helper", ended(exited, oom, made(143, ""), of("side", 137, "")), duo, run.Failed,
+			"container app exited with code 143 (SIGTERM); container side ran out of memory and was killed with code 137 (OutOfMemoryError: Container killed due to memory usage)", "exit code 143 (SIGTERM)", true,
+		},
+		{
+			"told by the task alone, of one of two", ended(exited, oom, made(137, ""), of("side", 137, "")), duo, run.Failed,
+			"container app exited with code 137 (SIGKILL): OutOfMemoryError: Container killed due to memory usage", "exit code 137 (SIGKILL)", true,
+		},
+		{
+			"told by both", ended(exited, oom, made(1, ""), of("side", 137, oom)), duo, run.Failed,
+			"container app exited with code 1; container side ran out of memory and was killed with code 137 (OutOfMemoryError: Container killed due to memory usage)", "exit code 1", true,
+		},
+		{
 			"under a person's stop", ended(byUser, "late", made(137, oom)), solo, run.Stopped,
 			"the task was stopped: late; container app ran out of memory and was killed with code 137 (OutOfMemoryError: Container killed due to memory usage)", "late", true,
 		},
@@ -162,6 +194,10 @@ func taken() []relative {
 		{
 			"drained, in other letters and more words", ended("", "TASK STOPPED during instance  draining (i-0a1b).", of("app", 0, "")), solo, run.Interrupted,
 			"AWS took the task away: TASK STOPPED during instance draining (i-0a1b); container app exited with code 0", "TASK STOPPED during instance draining (i-0a1b)", true,
+		},
+		{
+			"drained, in other words", ended(byService, "Task stopped due to container instance draining.", of("app", 143, "")), solo, run.Interrupted,
+			"AWS took the task away: Task stopped due to container instance draining; container app exited with code 143 (SIGTERM)", "Task stopped due to container instance draining", true,
 		},
 		{
 			"draining host of a service", ended(byService, "(service jobs) (instance i-0a1b) container instance is in DRAINING state.", of("app", 143, "")), solo, run.Interrupted,

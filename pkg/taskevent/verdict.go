@@ -26,10 +26,8 @@ type Verdict struct {
 // stands above the task's stop code: a fast job may have ended before its sidecar
 // was started, which ECS calls TaskFailedToStart.
 func (t Task) Verdict(container string, d Definition) Verdict {
+	t = t.withMemory(d)
 	c := t.Container(container)
-	if c.Reason == "" && outOfMemory(t.StoppedReason) && (c.ExitCode == nil || killed(c.ExitCode)) && len(t.Containers) == 1 {
-		c.Reason = t.StoppedReason
-	}
 	v := Verdict{ExitCode: c.ExitCode, Ran: t.ran(c, d)}
 	stop := t.stopCode()
 	switch {
@@ -99,7 +97,7 @@ func (t Task) notStarted(c Container, d Definition) (status run.Status, reason, 
 	}
 	switch {
 	case c.Reason != "" && waited(c.Reason) && culprit != nil && culprit.failed():
-		return run.StartFailed, what + detail(c.Reason) + "; " + named, plain(c.Reason)
+		return run.StartFailed, what + detail(c.Reason) + "; " + named, named
 	case c.Reason != "", named == "":
 		cause := cmp.Or(c.Reason, t.StoppedReason)
 		return run.StartFailed, what + detail(cause), plain(cause)
@@ -138,6 +136,9 @@ func (t Task) failure(c Container, d Definition) (reason, summary string) {
 	}
 	culprit := t.culprit(c, d, true)
 	if culprit == nil {
+		if c.ExitCode != nil && !general(t.StoppedReason) {
+			reason += detail(t.StoppedReason)
+		}
 		return reason, summary
 	}
 	essential := ""
@@ -179,7 +180,11 @@ func detail(cause string) string {
 }
 
 func oneLine(cause string) string {
-	return strings.TrimSuffix(strings.Join(strings.Fields(cause), " "), ".")
+	cause = strings.Join(strings.Fields(cause), " ")
+	if strings.HasSuffix(cause, "..") { // there was more
+		return cause
+	}
+	return strings.TrimSuffix(cause, ".")
 }
 
 // outOfMemory says whether ECS's reason is that a process of the container was killed

@@ -171,9 +171,12 @@ func compatibilities(in *ecs.RegisterTaskDefinitionInput) []types.Compatibility 
 }
 
 // definition finds a task definition by family, which means the latest active
-// revision, by family:revision or by ARN.
+// revision, by family:revision or by ARN, of whatever partition.
 func (e *Service) definition(reference string) *definition {
-	name := strings.TrimPrefix(reference, e.host.ARN("ecs", "task-definition/"))
+	name := reference
+	if parts := strings.SplitN(reference, ":", 3); len(parts) == 3 && parts[0] == "arn" {
+		name = strings.TrimPrefix("arn:aws:"+parts[2], e.host.ARN("ecs", "task-definition/"))
+	}
 	family, number, exact := strings.Cut(name, ":")
 	revisions := e.families[family]
 	if exact {

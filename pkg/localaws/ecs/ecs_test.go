@@ -735,7 +735,10 @@ func TestTaskDefinitions(t *testing.T) {
 	describe := func(reference string) (*ecs.DescribeTaskDefinitionOutput, error) {
 		return e.ECS.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &reference, Include: []types.TaskDefinitionField{types.TaskDefinitionFieldTags}})
 	}
-	for reference, revision := range map[string]int32{"job": 2, "job:1": 1, "job:2": 2, *first.TaskDefinitionArn: 1, "arn:aws:ecs:eu-west-1:123456789012:task-definition/job": 2} {
+	for reference, revision := range map[string]int32{
+		"job": 2, "job:1": 1, "job:2": 2, *first.TaskDefinitionArn: 1,
+		"arn:aws:ecs:eu-west-1:123456789012:task-definition/job": 2, "arn:aws-cn:ecs:eu-west-1:123456789012:task-definition/job:1": 1,
+	} {
 		got, err := describe(reference)
 		if err != nil || got.TaskDefinition.Revision != revision || len(got.Tags) != int(revision)-1 {
 			t.Errorf("%s is %+v, %v, want revision %d", reference, got, err, revision)
