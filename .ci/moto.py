@@ -307,7 +307,7 @@ def main(build: Path, stack: ExitStack) -> None:
         "schema": "errand/result/v1", "job": "billing-daily", "runId": run, "attempt": 1, "method": "run-task",
         "status": "FAILED", "outcome": "failure", "reason": "container app exited with code 3", "exitCode": 3,
         "command": payload["command"], "container": "app", "cluster": task["clusterArn"], "taskArn": task["taskArn"],
-        "taskDefinition": last, "durationSeconds": 430.2}.items() <= result.items(), result)
+        "taskDefinition": last, "durationSeconds": 397.5}.items() <= result.items(), result)
     check("no field of it is null", "null" not in json.dumps(result), result)
     log = result.get("log", {})
     check("its log is the last 20 lines, in order, without the escapes, and says where it is", {
@@ -316,7 +316,7 @@ def main(build: Path, stack: ExitStack) -> None:
     check("its attributes are complete", attributes == {
         "job": "billing-daily", "status": "FAILED", "outcome": "failure", "method": "run-task",
         "cluster": task["clusterArn"], "exitCode": "3"}, attributes)
-    check("SQS has the text form and its subject", text.get("Subject") == "FAILED billing-daily: exit code 3 after 7m10s"
+    check("SQS has the text form and its subject", text.get("Subject") == "FAILED billing-daily: exit code 3 after 6m38s"
           and "\nFATAL café table is empty\n-----" in text["Message"], text)
 
     item = attempt("billing-daily", run)
