@@ -211,7 +211,7 @@ func ended(code *int, reason string, limit int) string {
 func endedForMemory(code *int, reason string, limit int) string {
 	why := strings.Join(strings.Fields(reason), " ")
 	if limit > 0 {
-		why += fmt.Sprintf("; the limit was %d MiB", limit)
+		why += fmt.Sprintf("; the limit was %d MiB: raise memory", limit)
 	}
 	why = inBrackets(why)
 	switch {
