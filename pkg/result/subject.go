@@ -53,7 +53,7 @@ func beginning(s string, room int) string {
 
 // end is the end of a chain of causes, in at most room characters: the last one says
 // what to mend. Where that is too long alone, it keeps its beginning. What is kept
-// begins with a cause, or else with a word, unless half of the room were empty then.
+// begins with a cause, or else with a word, unless most of the room were empty then.
 func end(chain string, room int) string {
 	if len(chain) <= room {
 		return chain
@@ -75,31 +75,32 @@ func end(chain string, room int) string {
 		return dots + " " + beginning(chain[last:], room)
 	}
 	for _, joints := range [][]string{causes, {" "}} {
-		if at := next(chain, len(chain)-room, joints); len(chain)-at >= room/2 {
+		if at := next(chain, len(chain)-room, joints); len(chain)-at >= room/3 {
 			return dots + " " + chain[at:]
 		}
 	}
-	return dots + chain[len(chain)-room:]
+	return dots + chain[len(chain)-room-1:]
 }
 
 // causes are what stands between two causes.
 var causes = []string{": ", "; "}
 
-// next is where the first part of s begins that does not begin before least.
+// next is where the first part of s begins that does not begin before least, nor
+// within parentheses.
 func next(s string, least int, joints []string) int {
-	at := len(s)
-	for _, joint := range joints {
-		from := max(0, least-len(joint))
-		if i := strings.Index(s[from:], joint); i >= 0 {
-			at = min(at, from+i+len(joint))
+	for at := max(1, least); at < len(s); at++ {
+		for _, joint := range joints {
+			if strings.HasSuffix(s[:at], joint) && strings.Count(s[at:], ")") <= strings.Count(s[at:], "(") {
+				return at
+			}
 		}
 	}
-	return at
+	return len(s)
 }
 
 // noise is what stands behind the last cause: what containerd, the SDKs, IAM and ECS
 // always add.
-var noise = regexp.MustCompile(`(: unknown| because no [\w -]+ allows the \S+ action|\bstatus code: \d+|\brequest id: \S+| \(Service: [^()]*\)| \(SDK Attempt Count: \d+\)|\bPlease check your task network configuration|[ .,;])+$`)
+var noise = regexp.MustCompile(`(: unknown|: Essential container in task exited|: service call has been retried \d+ time\(s\)| because no [\w -]+ allows the \S+ action|\bstatus code: \d+|\brequest id: \S+| \(Service: [^()]*\)| \(SDK Attempt Count: \d+\)|\bPlease check your task network configuration|[ .,;])+$`)
 
 // ascii replaces what SNS may refuse in a subject.
 func ascii(s string) string {

@@ -241,13 +241,16 @@ func inBrackets(what string) string {
 	return " (" + what + ")"
 }
 
-// meaning is what shells and the kernel mean by a code, "" for the command's own.
+// meaning is what shells, the kernel and Windows mean by a code, "" for the command's own.
 func meaning(code int) string {
 	switch code {
 	case 126:
 		return "the command is not executable"
 	case 127:
 		return "command not found"
+	}
+	if name := ofWindows(code); name != "" {
+		return name
 	}
 	name, _ := signalName(code - 128)
 	return name
