@@ -97,10 +97,10 @@ func (s *stack) handle(t testing.TB, raw json.RawMessage) published {
 	}
 	var got published
 	for _, m := range messages {
+		if m.Subject != messages[0].Subject || m.Subject == "" {
+			t.Errorf("%s has the subject %q, want one for both topics", m.TopicARN, m.Subject)
+		}
 		if m.TopicARN == s.text {
-			if m.Subject == "" {
-				t.Error("the text form has no subject")
-			}
 			continue
 		}
 		if err := json.Unmarshal([]byte(m.Body), &got); err != nil {
