@@ -80,17 +80,17 @@ func TestTry(t *testing.T) {
 		code int
 		want []string
 	}{
-		{"executor/cache-clear.json", exitWell, []string{`"method": "exec"`, `"status": "SUCCEEDED"`, "\nshard 3 of 3 is empty\n", "Subject: SUCCEEDED cache-clear: exit code 0 after "}},
-		{"executor/failing.json", exitNotWell, []string{`"method": "exec"`, `"status": "FAILED"`, `"exitCode": 4`, "\nFATAL the oldest is 3 hours old\n"}},
-		{"executor/errand-job-event.json", exitWell, []string{`"method": "exec"`, `"status": "SUCCEEDED"`, "\nconfiguration read by process "}},
+		{"executor/cache-clear.json", exitWell, []string{`"method": "exec"`, `"status": "SUCCEEDED"`, "\n│ shard 3 of 3 is empty\n", "Subject: SUCCEEDED cache-clear: exit code 0 after "}},
+		{"executor/failing.json", exitNotWell, []string{`"method": "exec"`, `"status": "FAILED"`, `"exitCode": 4`, "\n│ FATAL the oldest is 3 hours old\n"}},
+		{"executor/errand-job-event.json", exitWell, []string{`"method": "exec"`, `"status": "SUCCEEDED"`, "\n│ configuration read by process "}},
 		{"launcher/nightly-report.json", exitWell, []string{
 			`"status": "SUCCEEDED"`, "Subject: SUCCEEDED nightly-report: exit code 0 after ",
-			"run nightly-report-20261120T020000Z: all pages written\n----- end of the log -----",
+			"\n│ run nightly-report-20261120T020000Z: all pages written\n----- end of the log -----",
 		}},
 		{"launcher/failing-job.json", exitNotWell, []string{
-			`"status": "FAILED"`, `"exitCode": 3`, "Subject: FAILED billing-daily: exit code 3 after ", "\nFATAL rate table is empty\n", "outcome=failure",
+			`"status": "FAILED"`, `"exitCode": 3`, "Subject: FAILED billing-daily: exit code 3 after ", "\n│ FATAL rate table is empty\n", "outcome=failure",
 		}},
-		{"launcher/service-job.json", exitWell, []string{`"status": "SUCCEEDED"`, "\nwarm\n"}},
+		{"launcher/service-job.json", exitWell, []string{`"status": "SUCCEEDED"`, "\n│ warm\n"}},
 		{"launcher/errand-job-event.json", exitWell, []string{`"status": "SUCCEEDED"`, "0d9c7a46-52f7-4a55-8f0e-6a3f1b7c9e10"}},
 		{"launcher/misspelt.json", exitNotWell, []string{`"status": "REJECTED"`, "comand: unknown field, did you mean command?"}},
 	} {

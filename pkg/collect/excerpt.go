@@ -55,6 +55,9 @@ func (c *Collector) excerpt(ctx context.Context, event taskevent.Event, containe
 	}
 	if err != nil {
 		log.Status, log.Note = logStatus(err), err.Error()
+		if action, _, ok := awserr.Lacks(awserr.Message(err)); ok && action == "logs:GetLogEvents" {
+			log.Note += "; LogGroups lacks " + log.Group // all that the collector's role may read
+		}
 		return &log
 	}
 	log.Status, log.Settled = result.LogOK, &settled

@@ -177,7 +177,7 @@ func TestStopEvents(t *testing.T) {
 			event: func(*testing.T) any { return missing },
 			want: []told{
 				{"results", "LOST", "it is not known how the run ended: its stop event did not arrive, and ECS shows its task no more"},
-				{"text", "LOST", "it is not known how the run ended: its stop event did not arrive, and ECS sh..."},
+				{"text", "LOST", "... its stop event did not arrive, and ECS shows its task no more"},
 			},
 		},
 		{

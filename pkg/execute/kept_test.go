@@ -17,7 +17,11 @@ func TestRefusedPayloadHasItsOutline(t *testing.T) {
 	s := start(t)
 	r := s.exec(t, `{"detail-type": "Errand Job", "id": "e-1", "source": "com.example.shop",
 		"detail": {"job": "cache-clear", "family": "web", "runId": "r-1", "command": ["x"], "comands": {"DB_PASSWORD": "hunter2"}}}`)
+	if r.ReportedAt.IsZero() {
+		t.Error("it is not told when it was reported")
+	}
 	want := result.Result{
+		Stack: "jobs", ReportedAt: r.ReportedAt,
 		Run: run.Run{Job: "cache-clear", ID: "r-1", Attempt: 1, Method: "exec"}, Status: run.Rejected,
 		Reason: "comands: unknown field, did you mean command?", Place: result.Place{Command: []string{"x"}, Cluster: "jobs"},
 		Source:  &result.Source{Source: "com.example.shop", DetailType: "Errand Job", EventID: "e-1"},

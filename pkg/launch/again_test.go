@@ -84,11 +84,17 @@ func TestAnotherPayload(t *testing.T) {
 			t.Errorf("%v (-want +got):\n%s", err, diff)
 		}
 	}
+	published := s.published(t)
+	if at, err := time.Parse(time.RFC3339, published[0]["reportedAt"].(string)); err != nil || time.Since(at) > time.Hour {
+		t.Errorf("reported at %v", published[0]["reportedAt"])
+	}
+	delete(published[0], "reportedAt")
 	if diff := cmp.Diff([]map[string]any{{
-		"schema": "errand/result/v1", "job": "j", "runId": "r-1", "attempt": 1.0, "method": "run-task", "status": "REJECTED", "outcome": "failure",
+		"schema": "errand/result/v1", "subject": "REJECTED j: runId: run r-1 of job j was delivered before, as task " + last(first.TaskARN)[:30] + "...",
+		"stack": "jobs", "severity": "error", "job": "j", "runId": "r-1", "attempt": 1.0, "method": "run-task", "status": "REJECTED", "outcome": "failure",
 		"reason": want.Reason, "willRetry": false, "command": []any{"sleep", "61"}, "cluster": clusterARN,
 		"payload": map[string]any{"job": "j", "runId": "r-1", "command": []any{"…"}, "logLines": "…"},
-	}}, s.published(t)); diff != "" {
+	}}, published); diff != "" {
 		t.Errorf("published (-want +got):\n%s", diff)
 	}
 	if item := s.item(t, "j", "r-1"); item["task"] != first.TaskARN || item["reported"] != nil {

@@ -172,6 +172,9 @@ func (l *Launcher) runTask(ctx context.Context, plan Plan, try int) (string, err
 	case awserr.Uncertain(err):
 		return "", report.Uncertain{Err: fmt.Errorf("it is not known whether ECS started %s, RunTask had no clear answer: %w", what, awserr.Plain(err))}
 	case err != nil:
+		if lack := l.lack(awserr.Message(err), aws.ToString(in.Cluster)); lack != "" {
+			return "", lacking{fmt.Errorf("ECS would not run %s: %w; %s", what, awserr.Plain(err), lack), lack}
+		}
 		return "", fmt.Errorf("ECS would not run %s: %w%s", what, awserr.Plain(err), hint(awserr.Message(err)))
 	case len(out.Tasks) > 0:
 		return aws.ToString(out.Tasks[0].TaskArn), nil

@@ -85,6 +85,34 @@ func hint(text string) string {
 	return ""
 }
 
+// lacking is a refusal of RunTask for want of a permission that a parameter of the
+// stack gives.
+type lacking struct {
+	error
+	what string // that is wanting
+}
+
+func (e lacking) Unwrap() error { return e.error }
+
+// lack says which parameter of the stack lacks what ECS would not run, as far as
+// ECS's answer tells. The launcher's role has iam:PassRole for TaskRoleArns alone, and
+// ecs:RunTask for TaskFamilies on Cluster: ECS names the task definition for both.
+func (l *Launcher) lack(text, cluster string) string {
+	action, resource, ok := awserr.Lacks(text)
+	switch {
+	case !ok || resource == "":
+		return ""
+	case action == "iam:PassRole":
+		return "TaskRoleArns lacks " + resource
+	case action == "ecs:RunTask" && run.LastPart(cluster) != run.LastPart(l.cfg.Cluster):
+		return "Cluster is " + run.LastPart(l.cfg.Cluster) + ", and the stack starts tasks in no other"
+	case action == "ecs:RunTask":
+		family, _, _ := strings.Cut(run.LastPart(resource), ":")
+		return "TaskFamilies lacks " + family
+	}
+	return ""
+}
+
 // permanent are the error codes that mean the same however often one asks.
 var permanent = map[string]bool{
 	"AccessDenied":                                   true,
@@ -152,6 +180,9 @@ func passes(err error) bool {
 // summary is err in a few words, for the subject: what AWS says rather than what
 // it was asked for.
 func summary(err error) string {
+	if lack, ok := errors.AsType[lacking](err); ok {
+		return lack.what
+	}
 	if awserr.Code(err) != "" {
 		return awserr.Plain(err).Error()
 	}

@@ -90,6 +90,34 @@ func TestRefusals(t *testing.T) {
 			status: run.LaunchFailed, reason: "ECS would not run sample:1 in cluster jobs: AccessDeniedException: not authorized to perform: iam:PassRole",
 		},
 		{
+			name: "a role that the launcher may not pass", payload: `{"job": "j"}`,
+			prepare: denied("iam:PassRole", "arn:aws:iam::123456789012:role/billing-task"), // as in LBHackney-IT/Data-Platform#1992
+			status:  run.LaunchFailed,
+			reason: "ECS would not run sample:1 in cluster jobs: AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/l/l is not authorized to perform: iam:PassRole on resource: arn:aws:iam::123456789012:role/billing-task because no identity-based policy allows the iam:PassRole action" +
+				"; TaskRoleArns lacks arn:aws:iam::123456789012:role/billing-task",
+		},
+		{
+			name: "a family that the launcher may not start", payload: `{"job": "j"}`,
+			prepare: denied("ecs:RunTask", "arn:aws:ecs:eu-west-1:123456789012:task-definition/sample:1"), // as in LBHackney-IT/Data-Platform#1818
+			status:  run.LaunchFailed,
+			reason: "ECS would not run sample:1 in cluster jobs: AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/l/l is not authorized to perform: ecs:RunTask on resource: arn:aws:ecs:eu-west-1:123456789012:task-definition/sample:1 because no identity-based policy allows the ecs:RunTask action" +
+				"; TaskFamilies lacks sample",
+		},
+		{
+			name: "a cluster that the launcher may not start in", payload: `{"job": "j", "cluster": "theirs"}`,
+			prepare: denied("ecs:RunTask", "arn:aws:ecs:eu-west-1:123456789012:task-definition/sample:1"),
+			status:  run.LaunchFailed,
+			reason: "ECS would not run sample:1 in cluster theirs: AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/l/l is not authorized to perform: ecs:RunTask on resource: arn:aws:ecs:eu-west-1:123456789012:task-definition/sample:1 because no identity-based policy allows the ecs:RunTask action" +
+				"; Cluster is jobs, and the stack starts tasks in no other",
+			cluster: "arn:aws:ecs:eu-west-1:123456789012:cluster/theirs",
+		},
+		{
+			name: "another permission that the launcher lacks", payload: `{"job": "j"}`,
+			prepare: denied("ecs:TagResource", "arn:aws:ecs:eu-west-1:123456789012:task/jobs/*"),
+			status:  run.LaunchFailed,
+			reason:  "ECS would not run sample:1 in cluster jobs: AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/l/l is not authorized to perform: ecs:TagResource on resource: arn:aws:ecs:eu-west-1:123456789012:task/jobs/* because no identity-based policy allows the ecs:TagResource action",
+		},
+		{
 			name: "a cluster that the launcher may neither start in nor look at", payload: `{"job": "j", "cluster": "theirs"}`,
 			prepare: func(_ *testing.T, s *stack) {
 				s.Inject(localaws.Fault{Operation: "RunTask", Code: "AccessDeniedException", Message: "not authorized to perform: ecs:RunTask"})
@@ -218,5 +246,29 @@ func TestUnnamedPayloads(t *testing.T) {
 				t.Errorf("%s: %v, %d messages (-want +got):\n%s", tc.payload, err, len(s.Published()), diff)
 			}
 		}
+	}
+}
+
+// denied has IAM refuse RunTask as it words it.
+func denied(action, resource string) func(*testing.T, *stack) {
+	return func(_ *testing.T, s *stack) {
+		s.Inject(localaws.Fault{
+			Operation: "RunTask", Code: "AccessDeniedException",
+			Message: "User: arn:aws:sts::123456789012:assumed-role/l/l is not authorized to perform: " + action + " on resource: " + resource + " because no identity-based policy allows the " + action + " action",
+		})
+	}
+}
+
+// The title of a refusal for want of a permission is what the stack lacks.
+func TestSubjectOfALack(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	denied("iam:PassRole", "arn:aws:iam::123456789012:role/billing-task")(t, s)
+	if _, err := s.invoke(t, `{"job": "billing-daily"}`); err != nil {
+		t.Fatal(err)
+	}
+	want := "LAUNCH_FAILED billing-daily: TaskRoleArns lacks arn:aws:iam::123456789012:role/billing-task"
+	if got := s.published(t)[0]["subject"]; got != want {
+		t.Errorf("got  %v\nwant %s", got, want)
 	}
 }

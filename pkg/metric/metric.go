@@ -29,6 +29,9 @@ func New(out io.Writer, startedByPrefix string, now func() time.Time) *Writer {
 	return &Writer{out: out, stack: strings.Trim(strings.TrimPrefix(startedByPrefix, "errand/"), "/"), now: now}
 }
 
+// Stack is the stack's name.
+func (w *Writer) Stack() string { return w.stack }
+
 // Count writes one value of a metric. A metric that cannot be written is no reason
 // to fail.
 func (w *Writer) Count(name string, value float64) {

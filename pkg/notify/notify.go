@@ -63,11 +63,11 @@ func (n *Notifier) Topics() []string { return slices.Sorted(maps.Keys(n.topics))
 // the function the time to say so.
 func (n *Notifier) Publish(ctx context.Context, topic string, r result.Result, waiting func()) error {
 	attributes, size := attributes(r)
-	room := maxMessage - size
-	in := &sns.PublishInput{TopicArn: aws.String(n.topics[topic]), MessageAttributes: attributes}
+	subject := r.Subject() // chat and mail show it as the title, whatever the body
+	room := maxMessage - size - len(subject)
+	in := &sns.PublishInput{TopicArn: aws.String(n.topics[topic]), Subject: &subject, MessageAttributes: attributes}
 	if topic == Text {
-		in.Subject = aws.String(r.Subject())
-		in.Message = aws.String(r.Text(room - len(*in.Subject)))
+		in.Message = aws.String(r.Text(room))
 	} else {
 		in.Message = aws.String(string(r.JSON(room)))
 	}
@@ -99,7 +99,9 @@ const (
 	// maxAttribute is the length of the longest value that somebody would filter
 	// by, the ARN of a cluster.
 	maxAttribute = 512
-	// maxNumber is SNS's bound for a Number. Windows has exit codes beyond it.
+	// maxNumber is SNS's bound for a Number that a filter policy sees
+	// (https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html).
+	// Windows has exit codes beyond it.
 	maxNumber = 1_000_000_000
 )
 

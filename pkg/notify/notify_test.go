@@ -59,7 +59,7 @@ func TestPublish(t *testing.T) {
 		"method": {Type: "String", Value: "run-task"}, "cluster": {Type: "String", Value: "jobs"}, "exitCode": {Type: "Number", Value: "3"},
 	}
 	want := []localaws.Message{
-		{TopicARN: "arn:aws:sns:eu-west-1:123456789012:results", Body: string(r.JSON(1 << 18)), Attributes: attributes},
+		{TopicARN: "arn:aws:sns:eu-west-1:123456789012:results", Subject: "FAILED billing: exit code 3", Body: string(r.JSON(1 << 18)), Attributes: attributes},
 		{TopicARN: "arn:aws:sns:eu-west-1:123456789012:results-text", Subject: "FAILED billing: exit code 3", Body: r.Text(1 << 18), Attributes: attributes},
 	}
 	if diff := cmp.Diff(want, server.Published()); diff != "" {
@@ -129,6 +129,23 @@ func TestOddAttributes(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, server.Published()[0].Attributes); diff != "" {
 		t.Errorf("attributes (-want +got):\n%s", diff)
+	}
+}
+
+// SNS compares numbers up to a thousand millions; a code beyond is in the body alone.
+func TestExitCodeAttribute(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[int]string{
+		0: "0", -1: "-1", 1_000_000_000: "1000000000", -1_000_000_000: "-1000000000",
+		1_000_000_001: "", -1_000_000_001: "", 3221225786: "", -1073741510: "",
+	} {
+		server, n := start(t)
+		if _, err := publish(t.Context(), n, result.Result{Run: run.Run{Job: "j"}, Status: run.Failed, ExitCode: &code}); err != nil {
+			t.Fatal(err)
+		}
+		if got := server.Published()[0].Attributes["exitCode"].Value; got != want {
+			t.Errorf("%d: attribute %q, want %q", code, got, want)
+		}
 	}
 }
 

@@ -225,6 +225,7 @@ func (r *Reporter) publish(ctx context.Context, end result.Result, told []string
 			noted = len(fresh)
 		}
 	}
+	end.Stack, end.ReportedAt = r.metrics.Stack(), r.ledger.Now()
 	clear = true
 	for _, topic := range r.publisher.Topics() {
 		if slices.Contains(told, topic) {

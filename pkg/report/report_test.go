@@ -52,6 +52,10 @@ func open(t *testing.T) *desk {
 	d := &desk{now: time.Now().UTC().Truncate(time.Second)}
 	d.book, _ = ledgertest.New(t, func(c *ledger.Config) { c.Now = func() time.Time { return d.now } })
 	d.Reporter = report.New(d.book, topic(func(r result.Result) error {
+		if r.Stack != "jobs" || !r.ReportedAt.Equal(d.now) {
+			t.Errorf("published for stack %q, reported at %s; want jobs, %s", r.Stack, r.ReportedAt, d.now)
+		}
+		r.Stack, r.ReportedAt = "", time.Time{}
 		if d.fail == nil {
 			d.told = append(d.told, r)
 		}

@@ -47,6 +47,17 @@ func Clean(line string) string {
 	}
 }
 
+// Visible makes a text of several lines safe to show anywhere, as Clean does a line,
+// without what a terminal would do with it: of a command, nothing may be hidden by
+// backspaces.
+func Visible(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = clean(strings.NewReplacer("\r", "", "\b", "").Replace(line))
+	}
+	return strings.Join(lines, "\n")
+}
+
 // clean is Clean for a line without carriage returns.
 func clean(line string) string {
 	if plain(line) {
@@ -64,17 +75,31 @@ func clean(line string) string {
 		}
 		r, size := utf8.DecodeRuneInString(line)
 		line = line[size:]
-		if shown(r) {
+		if r = visible(r); r >= 0 {
 			cleaned.WriteRune(r) // U+FFFD for what is not UTF-8
 		}
 	}
 	return cleaned.String()
 }
 
-// shown says whether a character may stay. U+FFFE and U+FFFF are not allowed in SQS
-// messages. The controls of writing direction can hide text.
-func shown(r rune) bool {
-	return r == '\t' || !unicode.IsControl(r) && !unicode.Is(unicode.Bidi_Control, r) && r != 0xFFFE && r != 0xFFFF
+// visible is the character that may be shown in r's place, or -1. U+FFFE and U+FFFF
+// are not allowed in SQS messages
+// (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html),
+// nor are control characters. What has no width, or turns the direction of writing,
+// can hide text or make one name look like another. Separators of lines and
+// paragraphs would let a line go on as one of its own.
+func visible(r rune) rune {
+	switch {
+	case r == '\t':
+		return r
+	case r == '\u2028', r == '\u2029':
+		return ' '
+	case r == 0xFFFE, r == 0xFFFF, unicode.IsControl(r):
+		return -1
+	case unicode.Is(unicode.Cf, r) && !unicode.Is(unicode.Prepended_Concatenation_Mark, r), unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r):
+		return -1
+	}
+	return r
 }
 
 // plain says whether there is nothing to clean, as in most lines.

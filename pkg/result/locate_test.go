@@ -81,7 +81,7 @@ func TestDrivers(t *testing.T) {
 		"none":        "There is no log in CloudWatch Logs: the container has no log driver.\n",
 	} {
 		r := result.Result{Log: &result.Log{Status: result.LogUnsupported, Note: driver}}
-		if got := r.Text(1 << 18); !cmp.Equal("✗ \n\n"+want+"\n", got) {
+		if got := r.Text(1 << 18); !cmp.Equal("✗ \n\n"+want, got) {
 			t.Errorf("%s: got %q", driver, got)
 		}
 	}
@@ -91,7 +91,7 @@ func TestTaskURL(t *testing.T) {
 	t.Parallel()
 	r := result.Result{TaskARN: "arn:aws-us-gov:ecs:us-gov-west-1:123456789012:task/7b3a", Place: result.Place{Cluster: "jobs"}}
 	const want = "https://us-gov-west-1.console.amazonaws-us-gov.com/ecs/v2/clusters/jobs/tasks/7b3a/configuration?region=us-gov-west-1"
-	if diff := cmp.Diff(`{"schema":"errand/result/v1","method":"","status":"","outcome":"failure","willRetry":false,"cluster":"jobs","taskArn":"`+
+	if diff := cmp.Diff(`{"schema":"errand/result/v1","subject":" (no job name): ","method":"","status":"","outcome":"failure","severity":"error","willRetry":false,"cluster":"jobs","taskArn":"`+
 		r.TaskARN+`","taskUrl":"`+want+`"}`, string(r.JSON(1<<18))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -21,12 +21,15 @@ func overwritten(line string) string {
 		}
 		r, size := utf8.DecodeRuneInString(line)
 		line = line[size:]
+		if r != '\b' {
+			r = visible(r)
+		}
 		switch {
 		case r == '\b':
 			s.at = max(0, s.at-1)
 		case r == '\t':
 			s.tab()
-		case !shown(r):
+		case r < 0:
 		default:
 			s.put(string(r), columns(r)) // U+FFFD for what is not UTF-8
 		}

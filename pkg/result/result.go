@@ -22,10 +22,13 @@ const Schema = "errand/result/v1"
 // fields is that of the document. What is not known is left at its zero value and
 // is absent from both forms.
 type Result struct {
-	Schema string `json:"schema"` // filled in by JSON
+	Schema string `json:"schema"`          // filled in by JSON
+	Title  string `json:"subject"`         // filled in by JSON: the text form's subject
+	Stack  string `json:"stack,omitempty"` // the stack's name
 	run.Run
 	Status    run.Status `json:"status"`
 	Outcome   string     `json:"outcome"`          // filled in by JSON
+	Severity  string     `json:"severity"`         // filled in by JSON
 	Reason    string     `json:"reason,omitempty"` // one sentence for a person
 	Summary   string     `json:"-"`                // the reason in a few words, for the subject
 	WillRetry bool       `json:"willRetry"`        // another attempt follows
@@ -43,6 +46,7 @@ type Result struct {
 	ExecutionStoppedAt time.Time   `json:"executionStoppedAt,omitzero"`
 	StoppedAt          time.Time   `json:"stoppedAt,omitzero"`
 	DurationSeconds    json.Number `json:"durationSeconds,omitempty"` // filled in by JSON
+	ReportedAt         time.Time   `json:"reportedAt,omitzero"`       // when it was published
 	Limits             *Limits     `json:"limits,omitempty"`
 	Log                *Log        `json:"log,omitempty"`
 	Source             *Source     `json:"source,omitempty"`
@@ -128,12 +132,23 @@ func (r Result) Duration() (time.Duration, bool) {
 	return r.EndedAt().Sub(r.StartedAt), true
 }
 
+// severity is the result's for log tools, which read it as theirs.
+func (r Result) severity() string {
+	switch outcome := r.Status.Outcome(); {
+	case outcome == "success":
+		return "info"
+	case outcome == "skipped", r.WillRetry:
+		return "warning"
+	}
+	return "error"
+}
+
 // JSON is the result for programs, in at most limit bytes. What does not fit is
 // cut from the beginning of the log, never from its end or from the verdict.
 // Those two may need 128 KiB when every field is as long as it may be.
 func (r Result) JSON(limit int) []byte {
 	r = r.bounded()
-	r.Schema, r.Outcome = Schema, r.Status.Outcome()
+	r.Schema, r.Title, r.Outcome, r.Severity = Schema, r.subject(), r.Status.Outcome(), r.severity()
 	if d, ok := r.Duration(); ok {
 		r.DurationSeconds = json.Number(strconv.FormatFloat(d.Seconds(), 'f', 1, 64))
 	}
@@ -228,39 +243,59 @@ const (
 	maxCommand = 8 << 10
 )
 
-// bounded cuts the fields whose length others decide. They keep their
-// beginning: names and reasons say the most there.
+// bounded cuts the fields whose length others decide, and cleans all of them, for
+// they may quote what somebody typed. They keep their beginning: names and reasons
+// say the most there.
 func (r Result) bounded() Result {
 	r.TaskURL = console.Task(r.TaskARN, r.Cluster)
 	for _, field := range []*string{
-		&r.Job, &r.ID, &r.Cluster, &r.TaskARN, &r.TaskDefinition, &r.Container, &r.StopCode, &r.StoppedReason,
+		&r.Stack, &r.Job, &r.ID, &r.Method, &r.Cluster, &r.TaskARN, &r.TaskURL, &r.TaskDefinition, &r.Container, &r.StopCode, &r.StoppedReason,
 	} {
-		*field = head(*field, maxName)
+		*field = head(sentence(*field), maxName)
 	}
-	// They may quote what somebody typed, escapes and all.
-	r.Reason = head(Clean(strings.ReplaceAll(r.Reason, "\n", " ")), maxReason)
-	r.Summary = head(Clean(strings.ReplaceAll(r.Summary, "\n", " ")), maxReason)
-	r.StoppedReason = Clean(strings.ReplaceAll(r.StoppedReason, "\n", " "))
+	r.Reason = head(sentence(r.Reason), maxReason)
+	r.Summary = head(sentence(r.Summary), maxReason)
 	r.Containers = slices.Clone(r.Containers)
 	for i := range r.Containers {
 		c := &r.Containers[i]
-		c.Reason = head(Clean(strings.ReplaceAll(c.Reason, "\n", " ")), maxName)
+		c.Name, c.Reason = head(sentence(c.Name), maxName), head(sentence(c.Reason), maxName)
 	}
-	if r.Log != nil && len(r.Log.Note) > maxName {
+	if r.Source != nil {
+		source := *r.Source
+		for _, field := range []*string{&source.Source, &source.DetailType, &source.EventID} {
+			*field = head(sentence(*field), maxName)
+		}
+		r.Source = &source
+	}
+	r.Payload = bytes.Map(visible, r.Payload) // where control characters are escaped
+	if r.Log != nil {
 		log := *r.Log
-		log.Note = head(log.Note, maxName)
+		for _, field := range []*string{&log.Note, &log.Group, &log.Stream, &log.Region, &log.URL} {
+			*field = head(sentence(*field), 2*maxName)
+		}
+		log.Lines = slices.Clone(log.Lines)
+		for i, line := range log.Lines {
+			log.Lines[i] = Clean(line)
+		}
 		r.Log = &log
 	}
 	room := maxCommand
+	var command []string
 	for i, arg := range r.Command {
+		arg = Visible(arg)
 		if len(arg) > room || i >= maxCommand/4 {
-			r.Command = append(append([]string{}, r.Command[:i]...), head(arg, room))
+			command = append(command, head(arg, room))
 			break
 		}
+		command = append(command, arg)
 		room -= len(arg)
 	}
+	r.Command = command
 	return r
 }
+
+// sentence is s on one line.
+func sentence(s string) string { return strings.ReplaceAll(Visible(s), "\n", " ") }
 
 // head keeps the beginning of s, at most limit bytes and the mark, in valid
 // UTF-8.

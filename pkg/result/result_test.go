@@ -23,6 +23,7 @@ func ptr[T any](v T) *T { return &v }
 
 func failed() result.Result {
 	return result.Result{
+		Stack: "errand", ReportedAt: time.Date(2026, 11, 20, 2, 8, 4, 511e6, time.UTC),
 		Run: run.Run{
 			Job: "billing-daily", ID: "billing-daily-20261120T020000Z", Attempt: 1, Method: run.MethodRunTask,
 			ScheduledTime: time.Date(2026, 11, 20, 2, 0, 0, 0, time.UTC),
@@ -72,7 +73,7 @@ func samples() map[string]result.Result {
 		Payload: json.RawMessage(`{"job":"billing-daily","comand":["…"],"environment":{"DB_PASSWORD":"…"},"cluster":"jobs"}`),
 	}
 	driver := failed()
-	driver.Attempt = 2
+	driver.Attempt, driver.Stack = 2, "billing"
 	driver.Log = &result.Log{Status: result.LogUnsupported, Note: "awsfirelens"}
 	lateLog := failed()
 	lateLog.Command = []string{"sh", "-c", "set -e\n./bill --day 2026-11-19\n" + strings.Repeat("./more\n", 50)}
@@ -80,12 +81,19 @@ func samples() map[string]result.Result {
 	noDriver := failed()
 	noDriver.Log = &result.Log{Status: result.LogUnsupported, Note: result.NoLogDriver}
 	denied := failed()
-	denied.Log = &result.Log{Status: result.LogDenied, Group: "/ecs/billing", Note: "AccessDeniedException: not authorized to perform: logs:GetLogEvents"}
+	denied.Log = &result.Log{Status: result.LogDenied, Group: "/ecs/billing", Note: "AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/errand-CollectorRole/errand-Collector is not authorized to perform: logs:GetLogEvents on resource: arn:aws:logs:eu-west-1:123456789012:log-group:/ecs/billing:log-stream:ecs/app/7b3a because no identity-based policy allows the logs:GetLogEvents action; LogGroups lacks /ecs/billing"}
+	denied.Log.URL = failed().Log.URL
+	launch := failed()
+	launch.Status, launch.ExitCode, launch.Containers, launch.Log = run.LaunchFailed, nil, nil, nil
+	launch.TaskARN, launch.StopCode, launch.StoppedReason = "", "", ""
+	launch.CreatedAt, launch.StartedAt, launch.StoppedAt = time.Time{}, time.Time{}, time.Time{}
+	launch.Summary = "TaskRoleArns lacks arn:aws:iam::123456789012:role/billing-task"
+	launch.Reason = "ECS would not run billing:42 in cluster jobs: AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/errand-LauncherRole/errand-Launcher is not authorized to perform: iam:PassRole on resource: arn:aws:iam::123456789012:role/billing-task because no identity-based policy allows the iam:PassRole action; " + launch.Summary
 	empty := failed()
 	empty.Log = &result.Log{Status: result.LogEmpty, Settled: ptr(true)}
 	skipped := result.Result{Run: run.Run{Job: "billing-daily", ID: "r-1", Method: run.MethodRunTask}, Status: run.Skipped, Reason: "the previous run is still going"}
 	return map[string]result.Result{
-		"late-log": lateLog, "no-driver": noDriver, "denied": denied, "empty": empty, "skipped": skipped,
+		"late-log": lateLog, "no-driver": noDriver, "denied": denied, "empty": empty, "skipped": skipped, "launch-failed": launch,
 		"failed": failed(), "succeeded": ok, "start-failed": noStart, "rejected": rejected, "other-driver": driver,
 	}
 }
@@ -126,7 +134,7 @@ func golden(t *testing.T, name, got string) {
 func TestUnknownFieldsAreAbsent(t *testing.T) {
 	t.Parallel()
 	got := string(result.Result{Run: run.Run{Method: run.MethodRunTask}, Status: run.Lost}.JSON(1 << 18))
-	want := `{"schema":"errand/result/v1","method":"run-task","status":"LOST","outcome":"failure","willRetry":false}`
+	want := `{"schema":"errand/result/v1","subject":"LOST (no job name): ","method":"run-task","status":"LOST","outcome":"failure","severity":"error","willRetry":false}`
 	if got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -241,7 +249,7 @@ func TestLimit(t *testing.T) {
 			if len(lines) == 0 || !strings.HasSuffix(lines[len(lines)-1], " line 999") {
 				t.Fatalf("the end of the log is gone; %d lines", len(lines))
 			}
-			if cut := len(lines) < 1000 || lines[0] != r.Log.Lines[0]; cut != got.Log.Truncated {
+			if cut := len(lines) < 1000 || lines[0] != result.Clean(r.Log.Lines[0]); cut != got.Log.Truncated {
 				t.Errorf("truncated is %v, cut is %v", got.Log.Truncated, cut)
 			}
 			if !got.Log.Truncated && len(lines) != 1000 {

@@ -6,94 +6,64 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
+	"unicode/utf8"
 
 	"errand/pkg/run"
 )
 
-// maxSubject is SNS's limit for a subject: fewer than 100 characters.
-const maxSubject = 99
-
-// Subject is the e-mail's subject: status and job first, ASCII, at most 99
-// characters, as SNS takes it.
-func (r Result) Subject() string {
-	r = r.bounded()
-	name := r.Job
-	if name == "" {
-		name = "(no job name)"
-	}
-	what := cmp.Or(r.Summary, r.Reason)
-	if d, ok := r.Duration(); ok && r.Status != run.StartFailed {
-		what += " after " + duration(d)
-	}
-	subject := ascii(fmt.Sprintf("%s %s: %s", r.Status, name, what))
-	if len(subject) > maxSubject {
-		subject = subject[:maxSubject-3] + "..."
-	}
-	return subject
-}
-
-// ascii replaces what SNS may refuse in a subject.
-func ascii(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return ' '
-		case r < ' ' || r == 0x7F:
-			return -1
-		case r > 0x7F:
-			return '?'
-		}
-		return r
-	}, s)
-}
-
-// Text is the result for people, in at most limit bytes: what happened, why,
-// the last lines of the log, and where to look further. Like JSON, it gives up
-// the beginning of the log first.
+// Text is the result for people, in at most limit bytes: what happened and why, what
+// to do about it, where to look further, and the last lines of the log. Nothing that
+// matters stands below them, and they are marked, so that none can pass for one of
+// errand's own. Like JSON, it gives up the beginning of the log first.
 func (r Result) Text(limit int) string {
 	r = r.bounded()
-	above, below := printable(r.textAbove()), printable(r.textBelow())
+	above := r.textAbove()
 	if r.Log == nil || len(r.Log.Lines) == 0 {
-		return above + r.logSentence() + below
+		if sentence := r.logSentence(); sentence != "" && r.Log.Status != LogDenied {
+			return above + "\n" + sentence
+		}
+		return above
 	}
-	end := "----- end of the log -----\n\n"
-	if r.Log.Settled != nil && !*r.Log.Settled {
-		end = "----- end of what was there; more may have come later -----\n\n"
+	lines := r.Log.Lines
+	for i := range lines {
+		lines[i] = middle(lines[i])
 	}
-	// The heading is longest when something is missing.
-	room := limit - len(above) - len(below) - len(logHeading(len(r.Log.Lines), true)) - len(end)
-	lines, cut := fit(r.Log.Lines, room, func(line string) int { return len(line) + len("\n") })
+	// Heading and end are longest when something is missing.
+	room := limit - len(above) - len("\n") - len(logHeading(len(lines), true)) - len(r.logEnd(true))
+	lines, cut := fit(lines, room, func(line string) int { return len(lineMark) + len(line) + len("\n") })
+	more := cut || r.Log.Truncated != nil && *r.Log.Truncated
 	var text strings.Builder
-	text.Grow(limit - room + sum(lines))
-	text.WriteString(above)
-	text.WriteString(logHeading(len(lines), cut || r.Log.Truncated != nil && *r.Log.Truncated))
+	text.WriteString(above + "\n" + logHeading(len(lines), more))
 	for _, line := range lines {
+		text.WriteString(lineMark)
 		text.WriteString(line)
 		text.WriteByte('\n')
 	}
-	text.WriteString(end)
-	text.WriteString(below)
+	text.WriteString(r.logEnd(more))
 	return text.String()
 }
 
-// printable drops control characters, which reasons and names of refused
-// payloads may have; the log's lines come without them.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r != '\n' && r != '\t' && unicode.IsControl(r) {
-			return -1
-		}
-		return r
-	}, s)
-}
+// lineMark is what no line of errand's own begins with.
+const lineMark = "│ "
 
-func sum(lines []string) int {
-	n := 0
-	for _, line := range lines {
-		n += len(line) + 1
+// maxLogLine is how long a line of the log may be, in characters, before it hides the
+// others. All of it is in the JSON form.
+const maxLogLine = 2000
+
+// middle cuts the middle out of a line that is too long: what it says stands at its
+// beginning, and the cause at its end.
+func middle(line string) string {
+	if len(line) <= maxLogLine {
+		return line
 	}
-	return n
+	runes := []rune(line)
+	if len(runes) <= maxLogLine {
+		return line
+	}
+	const mark = " " + cutMark + " "
+	begin := maxLogLine / 2
+	end := maxLogLine - begin - utf8.RuneCountInString(mark)
+	return string(runes[:begin]) + mark + string(runes[len(runes)-end:])
 }
 
 func logHeading(lines int, more bool) string {
@@ -105,6 +75,21 @@ func logHeading(lines int, more bool) string {
 		what = fmt.Sprintf("the log, %d lines", lines)
 	case lines == 1:
 		what = "last line of the log"
+	}
+	return "----- " + what + " -----\n"
+}
+
+// logEnd says whether there is more of the log than the lines above it.
+func (r Result) logEnd(more bool) string {
+	late := r.Log.Settled != nil && !*r.Log.Settled
+	what := "end of the log"
+	switch {
+	case late && more:
+		what = "end of what was there; there is more before these lines, and more may have come later"
+	case late:
+		what = "end of what was there; more may have come later"
+	case more:
+		what = "end of the log; there is more before these lines"
 	}
 	return "----- " + what + " -----\n"
 }
@@ -135,10 +120,10 @@ func (r Result) logSentence() string {
 	case LogError:
 		sentence = "The log could not be read: " + r.Log.Note
 	}
-	return strings.TrimSuffix(sentence, ".") + ".\n\n"
+	return strings.TrimSuffix(sentence, ".") + ".\n"
 }
 
-// textAbove is what stands before the log.
+// textAbove is everything but the log.
 func (r Result) textAbove() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s %s", mark(r.Status), r.Status)
@@ -149,10 +134,21 @@ func (r Result) textAbove() string {
 	if r.Reason != "" {
 		text.WriteString(upperFirst(r.Reason) + "\n")
 	}
-	text.WriteString(r.refused())
-	text.WriteString("\n")
+	if r.Log != nil && r.Log.Status == LogDenied {
+		text.WriteString(r.logSentence()) // which says what to do about it
+	}
+	for _, paragraph := range []string{r.facts(), r.links(), r.refused()} {
+		if paragraph != "" {
+			text.WriteString("\n" + paragraph)
+		}
+	}
+	return text.String()
+}
+
+// facts are what was run, and when.
+func (r Result) facts() string {
+	var text strings.Builder
 	table := rows{&text}
-	head := text.Len()
 	if len(r.Command) > 0 {
 		table.row("Command", oneLine(ShellJoin(r.Command)))
 	}
@@ -179,14 +175,11 @@ func (r Result) textAbove() string {
 		}
 		table.row("Containers", strings.Join(codes, ", "))
 	}
-	if text.Len() > head {
-		text.WriteString("\n")
-	}
 	return text.String()
 }
 
-// textBelow is what stands after the log: where to look further.
-func (r Result) textBelow() string {
+// links are where to look further, and what to type.
+func (r Result) links() string {
 	var text strings.Builder
 	table := rows{&text}
 	if r.Log != nil && r.Log.URL != "" {
@@ -197,6 +190,9 @@ func (r Result) textBelow() string {
 	}
 	if r.TaskARN != "" {
 		table.row("Task", cmp.Or(r.TaskURL, run.LastPart(r.TaskARN)))
+	}
+	if again := r.again(); again != "" {
+		table.row("Run again", again)
 	}
 	if r.Cluster != "" {
 		table.row("Cluster", cluster(r.Cluster))
@@ -214,6 +210,22 @@ func (r Result) textBelow() string {
 	return text.String()
 }
 
+// defaultStack is the stack of the command errand if nothing else is said.
+const defaultStack = "errand"
+
+// again is the command that runs it again, "" for what cannot be: a payload that was
+// refused would be again.
+func (r Result) again() string {
+	if r.Status == run.Rejected || !run.ValidJob(r.Job) || !run.ValidID(r.ID) {
+		return ""
+	}
+	command := []string{"errand", "again"}
+	if r.Stack != "" && r.Stack != defaultStack {
+		command = append(command, "--stack", r.Stack)
+	}
+	return ShellJoin(append(command, r.Job+"/"+r.ID))
+}
+
 // maxOutline is how much of a payload's outline people are shown; all of it is in
 // the JSON form.
 const maxOutline = 1000
@@ -229,10 +241,7 @@ func (r Result) refused() string {
 	if len(r.Payload) > 0 {
 		table.row("Payload", head(string(r.Payload), maxOutline))
 	}
-	if text.Len() == 0 {
-		return ""
-	}
-	return "\n" + text.String()
+	return text.String()
 }
 
 // cluster is a cluster's name, with the account and the Region if they are known.

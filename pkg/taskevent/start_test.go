@@ -120,7 +120,7 @@ func memory() []relative {
 		},
 		{
 			"0, with the container's limit", limited(0, 256, 512), solo, run.Succeeded,
-			"container app exited with code 0, though a process was killed for memory and the command went on (OutOfMemoryError: Container killed due to memory usage; the limit was 256 MiB)", "exit code 0 (OutOfMemoryError)", true,
+			"container app exited with code 0, though a process was killed for memory and the command went on (OutOfMemoryError: Container killed due to memory usage; the limit was 256 MiB: raise memory)", "exit code 0 (OutOfMemoryError)", true,
 		},
 		{
 			"0, and the task's memory is no limit", reserved, solo, run.Succeeded,
@@ -128,7 +128,7 @@ func memory() []relative {
 		},
 		{
 			"1, with the task's limit", limited(1, 0, 512), solo, run.Failed,
-			"container app exited with code 1, after a process was killed for memory (OutOfMemoryError: Container killed due to memory usage; the limit was 512 MiB)", "exit code 1 (OutOfMemoryError)", true,
+			"container app exited with code 1, after a process was killed for memory (OutOfMemoryError: Container killed due to memory usage; the limit was 512 MiB: raise memory)", "exit code 1 (OutOfMemoryError)", true,
 		},
 		{
 			"137", limited(137, 0, 0), solo, run.Failed,
@@ -140,7 +140,7 @@ func memory() []relative {
 		},
 		{
 			"none", limited(none, 64, 512), solo, run.Failed,
-			"container app ran out of memory and was killed, without an exit code (OutOfMemoryError: Container killed due to memory usage; the limit was 64 MiB)", "", true,
+			"container app ran out of memory and was killed, without an exit code (OutOfMemoryError: Container killed due to memory usage; the limit was 64 MiB: raise memory)", "", true,
 		},
 		{
 			"none, and nothing else says that it ran", pending("", "", of("app", none, oom)), solo, run.Failed,

@@ -216,7 +216,7 @@ func ended(code *int, reason string, limit int) string {
 func endedForMemory(code *int, reason string, limit int) string {
 	why := strings.Join(strings.Fields(reason), " ")
 	if limit > 0 {
-		why += fmt.Sprintf("; the limit was %d MiB", limit)
+		why += fmt.Sprintf("; the limit was %d MiB: raise memory", limit)
 	}
 	why = inBrackets(why)
 	switch {
@@ -246,13 +246,16 @@ func inBrackets(what string) string {
 	return " (" + what + ")"
 }
 
-// meaning is what shells and the kernel mean by a code, "" for the command's own.
+// meaning is what shells, the kernel and Windows mean by a code, "" for the command's own.
 func meaning(code int) string {
 	switch code {
 	case 126:
 		return "the command is not executable"
 	case 127:
 		return "command not found"
+	}
+	if name := ofWindows(code); name != "" {
+		return name
 	}
 	name, _ := signalName(code - 128)
 	return name

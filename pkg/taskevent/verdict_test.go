@@ -42,7 +42,7 @@ func TestVerdict(t *testing.T) {
 		{"failed", run.Failed, "container app exited with code 3", "exit code 3", 3, true},
 		{"sidecar-killed", run.Succeeded, "container app exited with code 0", "exit code 0", 0, true},
 		{"injected-container", run.Succeeded, "container app exited with code 0", "exit code 0", 0, true},
-		{"out-of-memory", run.Failed, "container app ran out of memory and was killed with code 137 (OutOfMemoryError: container killed due to memory usage; the limit was 1024 MiB)", "exit code 137 (OutOfMemoryError)", 137, true},
+		{"out-of-memory", run.Failed, "container app ran out of memory and was killed with code 137 (OutOfMemoryError: container killed due to memory usage; the limit was 1024 MiB: raise memory)", "exit code 137 (OutOfMemoryError)", 137, true},
 		{"killed", run.Failed, "container app exited with code 137 (SIGKILL)", "exit code 137 (SIGKILL)", 137, true},
 		{"segfault", run.Failed, "container app exited with code 139 (SIGSEGV)", "exit code 139 (SIGSEGV)", 139, true},
 		{"not-found", run.Failed, "container app exited with code 127 (command not found)", "exit code 127 (command not found)", 127, true},
