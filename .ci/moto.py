@@ -317,7 +317,7 @@ def main(build: Path, stack: ExitStack) -> None:
         "job": "billing-daily", "status": "FAILED", "outcome": "failure", "method": "run-task",
         "cluster": task["clusterArn"], "exitCode": "3"}, attributes)
     check("SQS has the text form and its subject", text.get("Subject") == "FAILED billing-daily: exit code 3 after 6m38s"
-          and "\nFATAL café table is empty\n-----" in text["Message"], text)
+          and "\n│ FATAL café table is empty\n" in text["Message"], text)
 
     item = attempt("billing-daily", run)
     check("the ledger has the run, with how it ended", {
