@@ -30,6 +30,9 @@ func run(t *testing.T, shell []string, argv []string, environment ...execwrap.Va
 	if err != nil {
 		t.Fatal(err)
 	}
+	for i, word := range words[2:4] {
+		words[2+i] = strings.ReplaceAll(word, "/bin/sh", strings.Join(shell, " "))
+	}
 	words = append(slices.Clone(shell), words[1:]...)
 	cmd := exec.Command(words[0], words[1:]...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TERM=xterm-256color"}
@@ -58,7 +61,7 @@ func shells(t *testing.T) map[string][]string {
 	t.Helper()
 	found := map[string][]string{"sh": {"/bin/sh"}}
 	for name, words := range map[string][]string{
-		"dash": {"dash"}, "bash": {"bash"}, "busybox": {"busybox", "sh"}, "mksh": {"mksh"}, "posh": {"posh"}, "zsh": {"zsh", "--emulate", "sh"},
+		"dash": {"dash"}, "bash": {"bash"}, "busybox": {"busybox", "sh"}, "mksh": {"mksh"}, "ksh": {"ksh"}, "posh": {"posh"}, "zsh": {"zsh", "--emulate", "sh"},
 	} {
 		if path, err := exec.LookPath(words[0]); err == nil {
 			found[name] = append([]string{path}, words[1:]...)
