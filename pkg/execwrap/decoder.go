@@ -10,11 +10,11 @@ import (
 type state int
 
 const (
-	before state = iota // the first mark
-	within              // the command's output
-	behind              // the last mark, whose exit code is not complete
-	after               // all of it
-	without             // the mark of a wrapper that did not run the command
+	before  state = iota // the first mark
+	within               // the command's output
+	behind               // the last mark, whose exit code is not complete
+	after                // all of it
+	without              // the mark of a wrapper that did not run the command
 )
 
 // Decoder takes the output of a session and passes on what the command wrote,
