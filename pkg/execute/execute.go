@@ -207,13 +207,14 @@ func variables(p payload.Exec, r run.Run) []execwrap.Variable {
 func (x *Executor) open(ctx context.Context, p payload.Exec, command string) (target, types.Session, error) {
 	looks, cancel := run.Timeout(ctx, x.cfg.AgentTime)
 	defer cancel()
-	var why error              // of the try before
+	var why error // of the try before, in the container last
+	var last target
 	tried := map[string]bool{} // tasks to which ECS had no connection, since the last pause
 	for backoff := x.cfg.Retry; ; backoff *= 2 {
 		at, err := x.find(looks, p, tried)
 		if errors.Is(err, errAllTried) {
 			if !run.Pause(looks, backoff) {
-				return target{}, types.Session{}, why
+				return last, types.Session{}, why
 			}
 			clear(tried)
 			continue
@@ -243,7 +244,7 @@ func (x *Executor) open(ctx context.Context, p payload.Exec, command string) (ta
 		if !mayPass(err) {
 			return at, types.Session{}, err
 		}
-		why = err
+		why, last = err, at
 		x.log.WarnContext(ctx, "trying again", "error", err)
 		if unconnected(err) { // another task may be reached at once
 			tried[aws.ToString(at.task.TaskArn)] = true

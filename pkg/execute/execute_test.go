@@ -55,6 +55,7 @@ type setup struct {
 	disabled   bool // ECS Exec
 	config     execute.Config
 	fail       error // of the publication
+	shell      string
 
 	// Of the last container of the definition; the others sleep.
 	command     []string
