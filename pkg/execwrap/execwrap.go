@@ -20,7 +20,7 @@ import (
 // would drop or change, variables of the container such as "spring.profiles.active":
 // the command is then run by env, if the image has it and tr. Options that the
 // container gives to a shell, by SHELLOPTS, are not for the wrapper.
-const boot = `set +aefuvxC 2>/dev/null; ` +
+const boot = `set +aefuvxC 2>/dev/null; trap : ` + caught + `; ` +
 	`ERRAND_n=0 ERRAND_e= ERRAND_o=$(env -- tr "\0" "\001" </proc/$$/environ 2>/dev/null) ERRAND_i=$(printf "\001"); ` +
 	`errand() { ERRAND_n=$((ERRAND_n+1)); export "ERRAND_$ERRAND_n=$1"; }; ` +
 	`for ERRAND_v do errand "$ERRAND_v"; [ "$ERRAND_v" != -- ] || while [ "$ERRAND_o" ]; do ` +
