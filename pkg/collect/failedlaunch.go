@@ -85,6 +85,8 @@ func (r record) result() result.Result {
 			report.Sent(&end, raw)
 		case r.RequestContext.Condition == "EventAgeExceeded":
 			end.Status, end.Reason = run.StartFailed, "the command was not run: Lambda could not run the executor in time"
+		case r.response().ErrorType == report.UntoldType && report.SetUntold(&end, r.response().ErrorMessage):
+			// The executor has seen its end, and told it to some.
 		case r.response().ErrorType == report.NotBegunType:
 			end.Status, end.Reason = run.StartFailed, "the command was not run: "+r.reason()
 		}

@@ -63,6 +63,7 @@ func advise(text string) string {
 	for _, known := range []struct{ part, advice string }{
 		{"/bin/sh: no such file or directory", "The image has no shell, and ECS Exec needs one at /bin/sh to report the exit code: use an image with a shell, or a task of its own"},
 		{"Plugin with name InteractiveCommands not found", "The agent could not set itself up: the disk of the task may be full"},
+		{"no space left on device", "The disk of the task is full"},
 		{"encrypt", "The encryption of the session's log group and of the cluster must agree"},
 		{"inactivity", "AWS ends a session after 20 minutes without activity"},
 	} {

@@ -42,7 +42,8 @@ type Config struct {
 	Retry     time.Duration // 1 s, before the second try, then twice as long
 	Watch     time.Duration // 10 s, between two looks at the task
 	Grace     time.Duration // 5 s, from Ctrl-C to TerminateSession
-	Drain     time.Duration // 10 s, from the end of the command to that of the channel
+	Drain     time.Duration // 3 s, from the end of the command to that of the channel
+	Mark      time.Duration // 75 s, until the shell has answered with the mark
 	Channel   ssmchan.Options
 	// Now is the time; nil means run.Now.
 	Now func() time.Time
@@ -70,7 +71,8 @@ func New(a aws.Config, l *ledger.Ledger, r *report.Reporter, cfg Config, log *sl
 		{&cfg.Retry, time.Second},
 		{&cfg.Watch, 10 * time.Second},
 		{&cfg.Grace, 5 * time.Second},
-		{&cfg.Drain, 10 * time.Second},
+		{&cfg.Drain, 3 * time.Second},
+		{&cfg.Mark, 75 * time.Second},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value
@@ -145,7 +147,7 @@ func (x *Executor) Handle(ctx context.Context, raw json.RawMessage) (Answer, err
 	}
 	report.Sent(&end, raw)
 	if err := x.reporter.Ended(ctx, end, d.Digest); err != nil {
-		if end.Status == run.Rejected {
+		if _, says := errors.AsType[report.EndUntold](err); end.Status == run.Rejected && !says {
 			err = report.Untold(end, err)
 		}
 		return Answer{}, err
@@ -189,7 +191,7 @@ func (x *Executor) run(ctx context.Context, p payload.Exec, r result.Result) res
 	}
 	r.Log = c.output.log(lines)
 	r.Log.Settled = aws.Bool(c.decoder.Ended())
-	r.Log.Note = x.sessionLog(ctx, at.cluster, aws.ToString(session.SessionId))
+	r.Log.Note = x.note(ctx, c, aws.ToString(session.SessionId))
 	if !c.decoder.Begun() {
 		r.Log = nil // nothing was run that could have written
 	}
@@ -214,9 +216,18 @@ func variables(p payload.Exec, r run.Run) []execwrap.Variable {
 func (x *Executor) open(ctx context.Context, p payload.Exec, command string) (target, types.Session, error) {
 	looks, cancel := run.Timeout(ctx, x.cfg.AgentTime)
 	defer cancel()
-	var why error // of the try before
+	var why error // of the try before, in the container last
+	var last target
+	tried := map[string]bool{} // tasks to which ECS had no connection, since the last pause
 	for backoff := x.cfg.Retry; ; backoff *= 2 {
-		at, err := x.find(looks, p)
+		at, err := x.find(looks, p, tried)
+		if errors.Is(err, errAllTried) {
+			if !run.Pause(looks, backoff) {
+				return last, types.Session{}, why
+			}
+			clear(tried)
+			continue
+		}
 		if err != nil && looks.Err() != nil && why != nil {
 			return at, types.Session{}, why
 		}
@@ -239,12 +250,31 @@ func (x *Executor) open(ctx context.Context, p payload.Exec, command string) (ta
 			}
 			err = fmt.Errorf("ECS would not run the command in container %s of task %s: %w", aws.ToString(at.container.Name), run.LastPart(aws.ToString(at.task.TaskArn)), explain(err))
 		}
-		if !mayPass(err) || !run.Pause(looks, backoff) {
+		if !mayPass(err) {
 			return at, types.Session{}, err
 		}
-		why = err
+		why, last = err, at
 		x.log.WarnContext(ctx, "trying again", "error", err)
+		if unconnected(err) { // another task may be reached at once
+			tried[aws.ToString(at.task.TaskArn)] = true
+			backoff /= 2
+			continue
+		}
+		if !run.Pause(looks, backoff) {
+			return at, types.Session{}, err
+		}
 	}
+}
+
+// unconnected says whether it is the task that ECS could not reach.
+func unconnected(err error) bool {
+	switch awserr.Code(err) {
+	case "TargetNotConnectedException":
+		return true
+	case "InvalidParameterException":
+		return strings.Contains(awserr.Message(err), "agent isn't running")
+	}
+	return false
 }
 
 // mayPass says whether it may help to wait, while no session can exist.
@@ -255,14 +285,8 @@ func mayPass(err error) bool {
 	if !awserr.Refused(err) {
 		return false
 	}
-	switch awserr.Code(err) {
-	case "TargetNotConnectedException":
-		return true
-	case "InvalidParameterException":
-		// The agent may have stopped since we looked; ECS has no code for it. Other
-		// texts may pass as well (awserr.Passes), but do not say for sure that there
-		// is no session, and a command never runs twice.
-		return strings.Contains(awserr.Message(err), "agent isn't running")
-	}
-	return awserr.Throttled(err)
+	// An agent may have stopped since we looked; ECS has no code for it. Other texts
+	// may pass as well (awserr.Passes), but do not say for sure that there is no
+	// session, and a command never runs twice.
+	return unconnected(err) || awserr.Throttled(err)
 }

@@ -3,6 +3,7 @@ package execute
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -22,7 +23,7 @@ type observed struct {
 	startedAt, endedAt time.Time
 	begun, ended       chan struct{} // closed when it is seen
 	timedOut, ours     bool          // by the payload's timeout, or by the function's own time
-	terminated         bool          // the session, and with it the command
+	terminated         bool          // the session
 	at                 target
 	task               types.Task // as it was seen last
 	channel            ssmchan.Result
@@ -51,6 +52,7 @@ var (
 	errTimeout     = errors.New("the timeout is over")
 	errTaskStopped = errors.New("the task has stopped")
 	errEnded       = errors.New("the command has ended, and the channel was not closed")
+	errNoMark      = errors.New("the shell did not answer with errand's mark")
 )
 
 // phase is how far a command has come. One timer runs, whose meaning is the
@@ -58,7 +60,7 @@ var (
 type phase int
 
 const (
-	opening     phase = iota // nothing of the command is seen; the function's time is its only limit
+	opening     phase = iota // nothing of the command is seen, for Mark
 	running                  // until the timeout, upon which it is interrupted
 	interrupted              // until Grace is over, upon which the session is terminated
 	over                     // until Drain is over, upon which the channel is left
@@ -90,8 +92,7 @@ func (x *Executor) follow(ctx context.Context, at target, session types.Session,
 		defer close(done)
 		c.channel, c.err = channel.Run(listening, c)
 	}()
-	f := following{observed: c, timer: time.NewTimer(run.Real(limit))}
-	f.timer.Stop()
+	f := following{observed: c, timer: time.NewTimer(run.Real(x.cfg.Mark))}
 	interrupt := func() {
 		select {
 		case <-c.ended: // just in time
@@ -129,6 +130,8 @@ func (x *Executor) follow(ctx context.Context, at target, session types.Session,
 			}
 		case <-f.timer.C:
 			switch f.phase {
+			case opening:
+				stop(errNoMark)
 			case running:
 				interrupt()
 			case interrupted:
@@ -185,6 +188,9 @@ func (x *Executor) watch(ctx context.Context, task types.Task) <-chan types.Task
 // afterwards finds out what a broken end means, and leaves no session behind that
 // nobody listens to.
 func (x *Executor) afterwards(ctx context.Context, c *observed, session types.Session) {
+	if !c.channel.Closed {
+		c.terminated = x.terminate(ctx, session)
+	}
 	if c.decoder.Ended() {
 		return
 	}
@@ -192,13 +198,10 @@ func (x *Executor) afterwards(ctx context.Context, c *observed, session types.Se
 	if c.timedOut && c.decoder.Begun() {
 		c.endedAt = x.now()
 	}
-	if !c.channel.Closed {
-		c.terminated = x.terminate(ctx, session)
-	}
 	c.task = x.look(ctx, c.task)
 }
 
-// terminate ends the session, and with it the command.
+// terminate ends the session, which hangs up on the command.
 func (x *Executor) terminate(ctx context.Context, session types.Session) bool {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
@@ -241,6 +244,22 @@ func (c *observed) containerGone() *types.Container {
 		}
 	}
 	return nil
+}
+
+// note says where the session is logged, or what the agent said of it.
+func (x *Executor) note(ctx context.Context, c *observed, session string) string {
+	said := strings.TrimSuffix(strings.Join(strings.Fields(c.channel.Reason), " "), ".")
+	switch {
+	case strings.Contains(said, "generate log data"):
+		return "the session is not logged: the agent said: " + said + ". To log sessions it needs script and cat in the image"
+	case said != "":
+		return "the agent said at the end of the session: " + said
+	}
+	where := x.sessionLog(ctx, c.at.cluster, session)
+	if where != "" && !c.channel.Closed {
+		return "the session was left before the agent ended it; " + where + ", if the agent came to it"
+	}
+	return where
 }
 
 // sessionLog says where the cluster logs its sessions, if it does.

@@ -33,9 +33,12 @@ type notReady string
 
 func (n notReady) Error() string { return string(n) }
 
+// errAllTried says that the tasks that could be chosen were all tried.
+var errAllTried = errors.New("all tasks were tried")
+
 // find chooses the container: of the tasks that are running and can be reached,
-// the one that was started last.
-func (x *Executor) find(ctx context.Context, p payload.Exec) (target, error) {
+// the one that was started last, but for those that were tried in vain.
+func (x *Executor) find(ctx context.Context, p payload.Exec, tried map[string]bool) (target, error) {
 	tasks, err := x.tasks(ctx, p)
 	if err != nil {
 		return target{}, err
@@ -49,13 +52,22 @@ func (x *Executor) find(ctx context.Context, p payload.Exec) (target, error) {
 	var reasons []error
 	for _, task := range tasks {
 		container, err := reachable(task, p.Container)
-		if err == nil {
+		switch {
+		case err == nil && tried[aws.ToString(task.TaskArn)]:
+			continue
+		case err == nil:
 			return target{aws.ToString(task.ClusterArn), task, container}, nil
 		}
 		reasons = append(reasons, err)
 	}
+	if len(reasons) == 0 && len(tried) > 0 {
+		return target{}, errAllTried
+	}
 	if len(reasons) == 0 {
 		return target{}, refusal(fmt.Sprintf("%s has no running task in cluster %s", choice(p), p.Cluster))
+	}
+	if len(tried) > 0 {
+		return target{}, errAllTried
 	}
 	// What may pass comes first, since it is worth waiting for.
 	for _, reason := range reasons {
@@ -123,6 +135,8 @@ func reachable(task types.Task, name string) (types.Container, error) {
 	switch {
 	case aws.ToString(task.DesiredStatus) == "STOPPED":
 		return container, refusal(fmt.Sprintf("task %s is %s and stopping", id, status))
+	case strings.HasPrefix(strings.ToUpper(aws.ToString(task.PlatformFamily)), "WINDOWS"):
+		return container, refusal(fmt.Sprintf("task %s is one of Windows (platform family %s), and errand runs commands with /bin/sh: use a task of its own", id, aws.ToString(task.PlatformFamily)))
 	case !task.EnableExecuteCommand:
 		return container, refusal(fmt.Sprintf("ECS Exec is not enabled on task %s, and cannot be on a running task: set enableExecuteCommand on the service or in RunTask, and start a new task", id))
 	case status != "RUNNING" || aws.ToString(container.LastStatus) != "RUNNING":

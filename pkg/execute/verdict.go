@@ -3,11 +3,13 @@ package execute
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"errand/pkg/result"
 	"errand/pkg/run"
 	"errand/pkg/ssmchan"
 	"errand/pkg/taskevent"
@@ -20,12 +22,13 @@ const (
 	exited             ending = iota // with a code
 	exitedUnknown                    // without a code
 	exitedTooLate                    // after it was interrupted for its time
+	noCat                            // the wrapper could not run it
+	noMark                           // it was no shell that answered
 	noHandshake                      // the agent was refused before it ran anything
 	notStarted                       // the agent could not run it
 	taskGone                         // the container went away under it
 	unknownStart                     // nothing was seen of it
-	stoppedForTime                   // its time was over, and it was ended with the session
-	interruptedForTime               // its time was over, and it may still run
+	interruptedForTime               // its time was over, and its end was not seen
 	sessionLost                      // the session ended before it
 )
 
@@ -38,16 +41,18 @@ func (c *observed) ending() ending {
 		return exitedUnknown
 	case c.decoder.Ended():
 		return exited
+	case c.decoder.NoCat():
+		return noCat
 	case errors.Is(c.err, ssmchan.ErrKMS), errors.Is(c.err, ssmchan.ErrHandshake):
 		return noHandshake
 	case c.channel.Closed && !c.decoder.Begun() && c.channel.Stats.Frames == 0 && neverRan(c.channel.Reason):
 		return notStarted
+	case c.unmarked():
+		return noMark
 	case c.gone(), aws.ToString(c.task.DesiredStatus) == "STOPPED":
 		return taskGone
 	case !c.decoder.Begun():
 		return unknownStart
-	case c.timedOut && c.terminated:
-		return stoppedForTime
 	case c.timedOut:
 		return interruptedForTime
 	}
@@ -68,6 +73,10 @@ func (c *observed) verdict(limit time.Duration) (status run.Status, reason, summ
 		return run.Failed, "the command ended without an exit code: it ended the shell that would have known it", ""
 	case exitedTooLate:
 		return run.TimedOut, "the command was interrupted " + c.whose(limit), ""
+	case noCat:
+		return because(run.StartFailed, "the command did not start", "the image has no cat, which errand needs to read the command's output: use an image with cat, or a task of its own")
+	case noMark:
+		return because(run.StartFailed, "the command did not start", "the image's /bin/sh did not answer as a shell does, but with "+c.heard()+": use an image with a shell, or a task of its own")
 	case noHandshake:
 		return because(run.StartFailed, "the command did not run", explainChannel(c.err))
 	case notStarted:
@@ -76,13 +85,32 @@ func (c *observed) verdict(limit time.Duration) (status run.Status, reason, summ
 		return c.stopped()
 	case unknownStart:
 		return run.Lost, "it is not known whether the command ran: " + c.cause() + c.remains(), ""
-	case stoppedForTime:
-		return run.TimedOut, "the command was stopped " + c.whose(limit), ""
 	case interruptedForTime:
 		return run.TimedOut, "the command was interrupted " + c.whose(limit) + c.remains(), ""
 	default:
 		return run.Lost, "the session ended before the command: " + c.cause() + c.remains(), ""
 	}
+}
+
+// unmarked says whether something was heard, and not the mark that comes before the
+// command. What the agent sends is in order, so that the command did not run. A session
+// that was closed in silence may have been ended by somebody before the agent listened.
+func (c *observed) unmarked() bool {
+	if c.decoder.Begun() || c.decoder.Heard() == "" {
+		return false
+	}
+	return c.channel.Closed && (c.channel.Reason == "" || strings.Contains(c.channel.Reason, "generate log data")) ||
+		errors.Is(c.err, errNoMark) && c.terminated
+}
+
+// heard is the beginning of what was heard, for people.
+func (c *observed) heard() string {
+	const most = 200
+	text := strings.Join(strings.Fields(result.Clean(strings.Join(strings.Fields(c.decoder.Heard()), " "))), " ")
+	if runes := []rune(text); len(runes) > most {
+		text = string(runes[:most]) + "…"
+	}
+	return strconv.Quote(text)
 }
 
 // because is a verdict with a cause, which is enough for the subject; "" if there
@@ -105,7 +133,7 @@ func (c *observed) whose(limit time.Duration) string {
 // remains says what became of a command whose end was not seen.
 func (c *observed) remains() string {
 	if c.terminated {
-		return "; the session was then ended, and the command with it"
+		return "; the session was then ended, and what does not end with it may run on"
 	}
 	return "; the command may still run"
 }

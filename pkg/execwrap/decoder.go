@@ -10,10 +10,11 @@ import (
 type state int
 
 const (
-	before state = iota // the first mark
-	within              // the command's output
-	behind              // the last mark, whose exit code is not complete
-	after               // all of it
+	before  state = iota // the first mark
+	within               // the command's output
+	behind               // the last mark, whose exit code is not complete
+	after                // all of it
+	without              // the mark of a wrapper that did not run the command
 )
 
 // Decoder takes the output of a session and passes on what the command wrote,
@@ -25,6 +26,7 @@ type Decoder struct {
 	// pending is what was not passed on yet: it may be a part of a mark.
 	pending []byte
 	crlf    bool // the terminal writes CR LF for LF, since stty could not stop it
+	heard   []byte
 	code    *int
 }
 
@@ -32,7 +34,17 @@ type Decoder struct {
 func NewDecoder(mark string, out io.Writer) *Decoder { return &Decoder{out: out, mark: mark} }
 
 // Begun says whether the command was started.
-func (d *Decoder) Begun() bool { return d.state != before }
+func (d *Decoder) Begun() bool { return d.state != before && d.state != without }
+
+// NoCat says that the command was not started, since the image has no cat.
+func (d *Decoder) NoCat() bool { return d.state == without }
+
+// Heard is the beginning of what came before the command: a shell's warnings, or the
+// words of a program that is no shell.
+func (d *Decoder) Heard() string { return string(d.heard) }
+
+// maxHeard is how much of that is kept.
+const maxHeard = 1024
 
 // Ended says whether the command has ended and all its output was passed on.
 func (d *Decoder) Ended() bool { return d.state == after }
@@ -43,6 +55,9 @@ func (d *Decoder) ExitCode() *int { return d.code }
 
 // Write takes the next piece of the session's output. It fails only if out does.
 func (d *Decoder) Write(p []byte) (int, error) {
+	if d.state == before {
+		d.heard = append(d.heard, p[:min(len(p), maxHeard-len(d.heard))]...)
+	}
 	d.pending = append(d.pending, p...)
 	var err error
 	// One piece may lead through several states.
@@ -63,6 +78,10 @@ func (d *Decoder) Write(p []byte) (int, error) {
 
 // begin looks for the first mark. What stands before it is not the command's.
 func (d *Decoder) begin() {
+	if bytes.Contains(d.pending, []byte(d.mark+":N")) {
+		d.state = without
+		return
+	}
 	mark := d.mark + ":B"
 	at := bytes.Index(d.pending, []byte(mark))
 	if at < 0 {
@@ -124,7 +143,7 @@ func (d *Decoder) end() {
 // Flush passes on what was kept back, when there is no more to come and the
 // command's end was not seen.
 func (d *Decoder) Flush() error {
-	if d.state == before || d.state == after {
+	if d.state != within && d.state != behind {
 		return nil
 	}
 	mark := []byte("\n" + d.mark)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +23,19 @@ import (
 // with the given shell as /bin/sh, and decodes what the terminal shows.
 func run(t *testing.T, shell []string, argv []string, environment ...execwrap.Variable) (string, *execwrap.Decoder) {
 	t.Helper()
+	return runIn(t, shell, []string{"PATH=" + os.Getenv("PATH"), "TERM=xterm-256color"}, argv, environment...)
+}
+
+// session is a wrapped command in its terminal.
+type session struct {
+	cmd      *exec.Cmd
+	terminal *os.File
+	out      bytes.Buffer
+	decoder  *execwrap.Decoder
+}
+
+func begin(t *testing.T, shell, own, argv []string, environment ...execwrap.Variable) *session {
+	t.Helper()
 	command, mark, err := execwrap.Wrap(argv, environment)
 	if err != nil {
 		t.Fatal(err)
@@ -30,35 +44,56 @@ func run(t *testing.T, shell []string, argv []string, environment ...execwrap.Va
 	if err != nil {
 		t.Fatal(err)
 	}
+	for i, word := range words[2:4] {
+		words[2+i] = strings.ReplaceAll(word, "/bin/sh", strings.Join(shell, " "))
+	}
 	words = append(slices.Clone(shell), words[1:]...)
-	cmd := exec.Command(words[0], words[1:]...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TERM=xterm-256color"}
-	terminal, err := pty.Start(cmd)
-	if err != nil {
+	s := &session{cmd: exec.Command(words[0], words[1:]...)}
+	s.decoder = execwrap.NewDecoder(mark, &s.out)
+	s.cmd.Env = own
+	if s.terminal, err = pty.Start(s.cmd); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = terminal.Close() }()
-	var out bytes.Buffer
-	d := execwrap.NewDecoder(mark, &out)
+	return s
+}
+
+// read reads until enough is seen, or the terminal's last user is gone.
+func (s *session) read(t *testing.T, enough func() bool) {
+	t.Helper()
 	buf := make([]byte, 1024)
-	for {
-		n, err := terminal.Read(buf)
-		if _, writeErr := d.Write(buf[:n]); writeErr != nil {
+	for !enough() {
+		n, err := s.terminal.Read(buf)
+		if _, writeErr := s.decoder.Write(buf[:n]); writeErr != nil {
 			t.Fatal(writeErr)
 		}
-		if err != nil { // EIO: the terminal's last user is gone
-			break
+		if err != nil {
+			return
 		}
 	}
-	_ = cmd.Wait()
-	return out.String(), d
+}
+
+func (s *session) finish(t *testing.T) (string, *execwrap.Decoder) {
+	t.Helper()
+	s.read(t, func() bool { return false })
+	s.end()
+	return s.out.String(), s.decoder
+}
+
+// end does to the session what the agent does upon TerminateSession.
+func (s *session) end() {
+	_ = s.cmd.Process.Kill()
+	_ = s.terminal.Close()
+	_ = s.cmd.Wait()
 }
 
 func shells(t *testing.T) map[string][]string {
 	t.Helper()
-	found := map[string][]string{"sh": {"/bin/sh"}}
+	found := map[string][]string{}
+	if name, _ := filepath.EvalSymlinks("/bin/sh"); filepath.Base(name) != "dash" && filepath.Base(name) != "bash" {
+		found["sh"] = []string{"/bin/sh"}
+	}
 	for name, words := range map[string][]string{
-		"dash": {"dash"}, "bash": {"bash"}, "busybox": {"busybox", "sh"}, "mksh": {"mksh"}, "posh": {"posh"}, "zsh": {"zsh", "--emulate", "sh"},
+		"dash": {"dash"}, "bash": {"bash"}, "busybox": {"busybox", "sh"}, "mksh": {"mksh"}, "ksh": {"ksh"}, "posh": {"posh"}, "zsh": {"zsh", "--emulate", "sh"},
 	} {
 		if path, err := exec.LookPath(words[0]); err == nil {
 			found[name] = append([]string{path}, words[1:]...)

@@ -109,11 +109,12 @@ func (r *Reporter) Ended(ctx context.Context, end result.Result, digest string) 
 				end = byWord(seen)
 				e.Verdict = r.verdict(end)
 			}
-			if err := r.Without(ctx, err, end); err != nil {
-				return err
+			err := r.Without(ctx, err, end)
+			r.late(ctx, me, e, err == nil)
+			if err != nil && end.Method == run.MethodExec {
+				return EndUntold{end.Status, end.ExitCode, end.Reason, err}
 			}
-			r.late(ctx, me, e)
-			return nil
+			return err
 		case refused == "":
 			return r.tell(ctx, me, a, end, a.Reports > 1)
 		case refused == ledger.Stopping && a.StopFor != e.StopFor:
@@ -142,8 +143,9 @@ func (r *Reporter) Without(ctx context.Context, why error, end result.Result) er
 }
 
 // late notes what was told without the ledger, if that can be reached in the time
-// that is left: nobody then tells it again, or takes the run for lost.
-func (r *Reporter) late(ctx context.Context, me ledger.Reporter, e ledger.End) {
+// that is left: nobody then takes the run for lost, or tells it again if everybody
+// was told.
+func (r *Reporter) late(ctx context.Context, me ledger.Reporter, e ledger.End, all bool) {
 	calls, cancel := run.Reserve(ctx, markTime)
 	defer cancel()
 	a, refused, err := r.ledger.Conclude(calls, me, e)
@@ -151,7 +153,7 @@ func (r *Reporter) late(ctx context.Context, me ledger.Reporter, e ledger.End) {
 		e.StopFor = a.StopFor
 		a, refused, err = r.ledger.Conclude(calls, me, e)
 	}
-	if err == nil && refused == "" {
+	if err == nil && refused == "" && all {
 		_, err = r.ledger.Mark(calls, me, a.Key, r.publisher.Topics())
 	}
 	if err != nil || refused != "" {

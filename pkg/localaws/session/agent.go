@@ -29,6 +29,7 @@ type agent struct {
 	ctx     context.Context // ends with the session
 	stop    context.CancelCauseFunc
 	answers chan ssmchan.Frame // the client's, of the handshake
+	began   bool               // it has a turn to give back
 
 	// receiving orders the client's input.
 	receiving sync.Mutex
@@ -67,7 +68,6 @@ func newAgent(s *session) *agent {
 		answers:     make(chan ssmchan.Frame, 2),
 		early:       map[int64]ssmchan.Frame{},
 		changed:     make(chan struct{}),
-		paused:      true, // until there is a client
 		handshaking: s.container.KMSKeyID != "",
 		trip:        s.Resend,
 		timeout:     2 * s.Resend,
@@ -89,9 +89,16 @@ func (a *agent) run() {
 		case <-a.ctx.Done():
 		}
 	})
-	reason, command := a.work()
+	var reason string
+	var command *exec.Cmd
+	if a.turn() {
+		reason, command = a.work()
+	}
 	cause := context.Cause(a.ctx)
 	a.stop(nil)
+	if a.began {
+		<-s.turns.running
+	}
 	wg.Wait()
 	switch t, terminated := errors.AsType[*termination](cause); {
 	case terminated:
@@ -140,6 +147,12 @@ func (a *agent) work() (string, *exec.Cmd) {
 		case <-over:
 		}
 	})
+	if s.FullDisk {
+		close(over)
+		killer.Wait()
+		_ = terminal.Close() // hangs up
+		return "encountered an error while creating file /var/lib/amazon/ssm/session/orchestration/" + s.ID + "/ipcTempFile.log: no space left on device", command
+	}
 	a.pump(terminal)
 	drain, cancel := context.WithTimeout(a.ctx, s.Drain)
 	defer cancel()
@@ -148,7 +161,44 @@ func (a *agent) work() (string, *exec.Cmd) {
 	killer.Wait()
 	_ = terminal.SetDeadline(time.Unix(1, 0)) // ends a write of input
 	_ = terminal.Close()                      // hangs up
-	return "", command
+	return s.LastWords, command
+}
+
+// An agent has two sessions at once, unless ECS tells it otherwise, and one that
+// waits for its turn (SessionWorkersLimit and SessionWorkerBufferLimit of
+// https://github.com/aws/amazon-ssm-agent). What comes then is dropped.
+const (
+	maxSessions = 2
+	maxWaiting  = 1
+)
+
+// turns are those of the sessions in one container.
+type turns struct {
+	running chan struct{}
+	waiting chan struct{}
+}
+
+// turn waits until the session may begin. It is false for one that never does.
+func (a *agent) turn() bool {
+	t := a.session.turns
+	select {
+	case t.running <- struct{}{}:
+	default:
+		select {
+		case t.waiting <- struct{}{}:
+		default: // as if it had never come
+			<-a.ctx.Done()
+			return false
+		}
+		defer func() { <-t.waiting }()
+		select {
+		case t.running <- struct{}{}:
+		case <-a.ctx.Done():
+			return false
+		}
+	}
+	a.began = true
+	return true
 }
 
 // kill kills the command when the session is terminated, and its children as

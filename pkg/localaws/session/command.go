@@ -23,6 +23,12 @@ func (a *agent) start() (*exec.Cmd, *os.File, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("Failed to parse commands input: %w", err) //nolint:revive,staticcheck // the agent's words
 	}
+	if s.Shell != "" && words[0] == "/bin/sh" {
+		for i := range min(4, len(words)) { // the wrapper's own words
+			words[i] = strings.ReplaceAll(words[i], "/bin/sh", s.Shell)
+		}
+		words = append(strings.Fields(words[0]), words[1:]...)
+	}
 	env := append(slices.Clone(s.container.Env), "TERM=xterm-256color")
 	if !slices.ContainsFunc(s.container.Env, func(pair string) bool { return strings.HasPrefix(pair, "LANG=") && pair != "LANG=" }) {
 		env = append(env, "LANG=C.UTF-8")

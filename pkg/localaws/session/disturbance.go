@@ -23,6 +23,16 @@ type Disturbance struct {
 	// if the cluster has a KMS key; 0 means 15 s.
 	Handshake time.Duration
 
+	// Shell is the program, with its arguments, that the image has at /bin/sh; "" is
+	// this machine's.
+	Shell string
+	// FullDisk lets the agent start the command, and then end the session, since it
+	// cannot write the file in which it keeps the session.
+	FullDisk bool
+	// LastWords are what the agent says at the normal end of a session, such as that
+	// it could not log it.
+	LastWords string
+
 	// RequireSigning refuses upgrades that are not signed for ssmmessages. The
 	// signature itself is not checked, since the endpoint knows no secret keys.
 	RequireSigning bool

@@ -114,6 +114,18 @@ func (g *gateway) output(frame []byte, again bool) {
 		end = d.CloseWith != "" && g.frames == d.CloseAfter
 	}
 	g.mu.Unlock()
+	if conn == nil {
+		if !again {
+			g.session.agent.unsent()
+			g.mu.Lock()
+			attached := g.conn != nil // meanwhile
+			g.mu.Unlock()
+			if attached {
+				g.session.agent.pause(false)
+			}
+		}
+		return
+	}
 	for _, b := range frames {
 		g.write(conn, b)
 	}

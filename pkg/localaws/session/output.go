@@ -108,9 +108,29 @@ func (a *agent) resentFrames() int {
 
 // pause is what the gateway tells the agent. A paused agent neither reads the
 // terminal, so that at last the command stands still, nor sends anything.
+//
+// An agent is not paused at first: what it has sent by the time that it is told so,
+// which is no more than a frame, is lost, and sent again first of all.
 func (a *agent) pause(paused bool) {
+	var lost []byte
+	a.mu.Lock()
+	a.paused = paused
+	if !paused && len(a.unacked) > 0 && a.unacked[0].sent.IsZero() {
+		lost, a.unacked[0].sent = a.unacked[0].frame, time.Now()
+	}
+	a.lookAgain()
+	a.mu.Unlock()
+	if lost != nil {
+		a.session.gateway.output(lost, false)
+	}
+}
+
+// unsent notes that the gateway had nobody to hand the newest frame to.
+func (a *agent) unsent() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.paused = paused
-	a.lookAgain()
+	a.paused = true
+	if n := len(a.unacked); n > 0 {
+		a.unacked[n-1].sent = time.Time{}
+	}
 }

@@ -23,11 +23,12 @@ type Service struct {
 	mu          sync.Mutex
 	disturbance Disturbance
 	sessions    []*session
+	turns       map[string]*turns // by the container's runtime id
 }
 
 // New makes the service for the containers of ECS, without sessions.
 func New(h *host.Host, containers *ecs.Service) *Service {
-	return &Service{host: h, ecs: containers, keys: newKeys(h)}
+	return &Service{host: h, ecs: containers, keys: newKeys(h), turns: map[string]*turns{}}
 }
 
 // Operations are what the service serves, as three of AWS's.
@@ -55,6 +56,7 @@ type session struct {
 
 	gateway *gateway
 	agent   *agent
+	turns   *turns
 }
 
 // Session is what can be known of a session from outside.
@@ -132,6 +134,11 @@ func (x *Service) open(c *ecs.Reached, command string) *session {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	s.Disturbance = x.disturbance
+	s.turns = x.turns[c.RuntimeID]
+	if s.turns == nil {
+		s.turns = &turns{make(chan struct{}, maxSessions), make(chan struct{}, maxWaiting)}
+		x.turns[c.RuntimeID] = s.turns
+	}
 	s.agent = newAgent(s)
 	x.sessions = append(x.sessions, s)
 	x.host.Background(s.agent.run)
