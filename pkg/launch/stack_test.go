@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -67,6 +68,8 @@ type wire struct {
 	instead map[string]*answer
 	// first is called before an operation is.
 	first map[string]func()
+	// hanging gets no answer to these operations, for as long as the caller waits.
+	hanging []string
 }
 
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -88,7 +91,12 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	broken := w.broken
 	instead, replaced := w.instead[operation]
 	first := w.first[operation]
+	hangs := slices.Contains(w.hanging, operation)
 	w.mu.Unlock()
+	if hangs {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
 	if first != nil {
 		first()
 	}
@@ -128,6 +136,13 @@ func (w *wire) before(operation string, first func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.first = map[string]func(){operation: first}
+}
+
+// hang lets these operations have no answer.
+func (w *wire) hang(operations ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.hanging = operations
 }
 
 // take returns the calls since it was called last.

@@ -97,7 +97,80 @@ func TestAPersonWhoQuotesECS(t *testing.T) {
 	}
 }
 
-func exitedWith(code int) string   { return "exited with code " + strconv.Itoa(code) }
-func exitCode(code int) string { return "exit code " + strconv.Itoa(code) }
+// Docker has codes of its own for a container that it could not start, and the agent
+// for one that waited in vain; any other is the command's.
+func TestCodesOfWhatNeverRan(t *testing.T) {
+	t.Parallel()
+	for _, class := range []string{"DockerStateError: no such file", "CannotPullContainerError: no such image", "DockerTimeoutError: Could not transition to started; timed out after waiting 3m0s"} {
+		for code, ran := range map[int]bool{0: true, 1: true, 125: true, 126: false, 127: false, 128: false, 129: true, 137: false, 143: false, 160: true} {
+			task := taskevent.Task{StopCode: "EssentialContainerExited", Containers: []taskevent.Container{{Name: "app", ExitCode: &code, RuntimeID: "r", Reason: class}}}
+			want := taskevent.Verdict{Status: run.StartFailed, ExitCode: &code, Reason: "container app did not start: " + class, Summary: class}
+			if ran {
+				want = taskevent.Verdict{Status: run.Failed, Ran: true, ExitCode: &code, Reason: "container app " + exitedWith(code) + ": " + class, Summary: exitCode(code)}
+				if code == 0 {
+					want.Status = run.Succeeded
+				}
+				if code == 129 {
+					want.Reason, want.Summary = "container app exited with code 129 (SIGHUP): "+class, "exit code 129 (SIGHUP)"
+				}
+			}
+			if diff := cmp.Diff(want, task.Verdict("app", nil)); diff != "" {
+				t.Errorf("%s, code %d (-want +got):\n%s", class, code, diff)
+			}
+		}
+	}
+}
+
+// Only ECS's own events of the stack's own tasks, and only the last of them, are ends.
+func TestEndsAreOfECS(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		source, detailType, status, startedBy string
+		ended                                 bool
+	}{
+		{"aws.ecs", "ECS Task State Change", "STOPPED", "errand/jobs/j", true},
+		{"aws.ecs", "ECS Task State Change", "STOPPED", "errand/other/j", false},
+		{"aws.ecs", "ECS Task State Change", "STOPPED", "", false},
+		{"aws.ecs", "ECS Task State Change", "DEPROVISIONING", "errand/jobs/j", false},
+		{"aws.ecs", "ECS Deployment State Change", "STOPPED", "errand/jobs/j", false},
+		{"aws.batch", "ECS Task State Change", "STOPPED", "errand/jobs/j", false},
+		{"", "ECS Task State Change", "STOPPED", "errand/jobs/j", false},
+	} {
+		e := taskevent.Event{Source: tc.source, DetailType: tc.detailType, Task: taskevent.Task{LastStatus: tc.status, StartedBy: tc.startedBy}}
+		if got := e.Ended("errand/jobs/"); got != tc.ended {
+			t.Errorf("%+v: ended %v", tc, got)
+		}
+	}
+}
+
+// A container waits for those that it depends on, and for those that they wait for.
+func TestTheCulpritIsADependencysDependency(t *testing.T) {
+	t.Parallel()
+	task := taskevent.Task{StopCode: "TaskFailedToStart", StoppedReason: "Task failed to start", Containers: []taskevent.Container{
+		{Name: "app"}, {Name: "metrics", ExitCode: new(2)}, {Name: "proxy"}, {Name: "config", ExitCode: new(1)},
+	}}
+	d := taskevent.Definition{"app": {Essential: true, DependsOn: []string{"proxy"}}, "proxy": {DependsOn: []string{"config"}}, "config": {DependsOn: []string{"proxy"}}, "metrics": {}}
+	want := taskevent.Verdict{Status: run.StartFailed, Reason: "container app did not start: container config exited with code 1", Summary: "container config exited with code 1"}
+	if diff := cmp.Diff(want, task.Verdict("app", d)); diff != "" {
+		t.Errorf("verdict (-want +got):\n%s", diff)
+	}
+}
+
+// The container's variables say more of the run than startedBy does.
+func TestTheJobIsTheVariables(t *testing.T) {
+	t.Parallel()
+	e, err := taskevent.Decode([]byte(`{"detail-type": "ECS Task State Change", "detail": {"startedBy": "errand/jobs/other", "overrides": {"containerOverrides": [
+		{"name": "app", "environment": [{"name": "ERRAND_RUN_ID", "value": "r-1"}, {"name": "ERRAND_JOB", "value": "j"}, {"name": "ERRAND_ATTEMPT", "value": "2"}]}]}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := taskevent.Work{Run: run.Run{Job: "j", ID: "r-1", Attempt: 2, Method: "run-task"}, Container: "app"}
+	if diff := cmp.Diff(want, e.Task.Work("errand/jobs/")); diff != "" {
+		t.Errorf("work (-want +got):\n%s", diff)
+	}
+}
+
+func exitedWith(code int) string { return "exited with code " + strconv.Itoa(code) }
+func exitCode(code int) string   { return "exit code " + strconv.Itoa(code) }
 
 func withoutDot(reason string) string { return strings.TrimSuffix(reason, ".") }
