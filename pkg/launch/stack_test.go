@@ -61,6 +61,8 @@ type stack struct {
 type wire struct {
 	mu    sync.Mutex
 	calls []string
+	// bodies are what was sent last, by operation.
+	bodies map[string][]byte
 	// broken answers a call in place of AWS, unless it returns nil.
 	broken func(operation string) *answer
 	// instead is what arrives in place of AWS's answer to an operation; nil for a
@@ -74,12 +76,12 @@ type wire struct {
 
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	if operation == "" {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			return nil, err
-		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
 		form, err := url.ParseQuery(string(body))
 		if err != nil {
 			return nil, err
@@ -88,6 +90,10 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	w.mu.Lock()
 	w.calls = append(w.calls, operation)
+	if w.bodies == nil {
+		w.bodies = map[string][]byte{}
+	}
+	w.bodies[operation] = body
 	broken := w.broken
 	instead, replaced := w.instead[operation]
 	first := w.first[operation]
@@ -143,6 +149,19 @@ func (w *wire) hang(operations ...string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.hanging = operations
+}
+
+// body is the last request of an operation; nil if there was none.
+func (w *wire) body(t *testing.T, operation string) (fields map[string]any) {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if body, ok := w.bodies[operation]; ok {
+		if err := json.Unmarshal(body, &fields); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return fields
 }
 
 // take returns the calls since it was called last.
