@@ -129,3 +129,15 @@ func TestArraysAreKept(t *testing.T) {
 		}
 	}
 }
+
+// A number counts as it was written, though a float64 may not tell it from another.
+func TestDigestOfNumbers(t *testing.T) {
+	t.Parallel()
+	digest := func(number string) string { return payload.Digest([]byte(`{"job": "j", "overrides": ` + number + `}`)) }
+	for _, tc := range [][2]string{{"9007199254740992", "9007199254740993"}, {"1", "1.0"}, {"0.1", "0.10000000000000000001"}, {"1e400", "1e401"}} {
+		a, b := digest(tc[0]), digest(tc[1])
+		if diff := cmp.Diff([]string{"overrides"}, payload.Differing(a, b)); diff != "" {
+			t.Errorf("%s and %s: %s, %s differ in (-want +got):\n%s", tc[0], tc[1], a, b, diff)
+		}
+	}
+}

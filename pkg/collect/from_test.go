@@ -1,0 +1,44 @@
+package collect_test
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/google/go-cmp/cmp"
+
+	"errand/pkg/collect"
+	"errand/pkg/result"
+)
+
+// asked notes what GetLogEvents is asked for.
+type asked struct {
+	collect.Logs
+	from []*int64
+}
+
+func (a *asked) GetLogEvents(ctx context.Context, in *cloudwatchlogs.GetLogEventsInput, o ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.GetLogEventsOutput, error) {
+	a.from = append(a.from, in.StartTime)
+	return a.Logs.GetLogEvents(ctx, in, o...)
+}
+
+// A log is read from a minute before its task was made: not the lines of a run before,
+// which has the same stream on EC2 without a prefix, and those of an instance whose clock
+// is behind.
+func TestReadsFromTheTasksBeginning(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.write(t, "FATAL")
+	logs := &asked{Logs: s.logs}
+	c := collect.New(s.ecs, logs, s.book, s.telling(func(result.Result) error { return nil }), s.cfg, slog.New(slog.DiscardHandler))
+	if err := c.Handle(t.Context(), event(t, "failed")); err != nil {
+		t.Fatal(err)
+	}
+	from := aws.Int64(time.Date(2026, 11, 20, 1, 59, 9, 102e6, time.UTC).UnixMilli())
+	if diff := cmp.Diff([]*int64{from, from}, logs.from); diff != "" {
+		t.Errorf("asked from (-want +got):\n%s", diff)
+	}
+}
