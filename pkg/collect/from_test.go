@@ -2,12 +2,14 @@ package collect_test
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/google/go-cmp/cmp"
 
 	"errand/pkg/collect"
@@ -40,5 +42,25 @@ func TestReadsFromTheTasksBeginning(t *testing.T) {
 	from := aws.Int64(time.Date(2026, 11, 20, 1, 59, 9, 102e6, time.UTC).UnixMilli())
 	if diff := cmp.Diff([]*int64{from, from}, logs.from); diff != "" {
 		t.Errorf("asked from (-want +got):\n%s", diff)
+	}
+}
+
+// To wait for a log must leave the time to read it: where it would not, what is there
+// is read at once.
+func TestWaitingLeavesTimeToRead(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(_ *ecstypes.ContainerDefinition, c *collect.Config) { c.LogWait = 3 * time.Second })
+	s.write(t, "FATAL")
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second) // half of it is the publication's
+	defer cancel()
+	if err := s.collector.Handle(ctx, ending(t, &s.now, &s.now)); err != nil {
+		t.Fatal(err)
+	}
+	var got published
+	if err := json.Unmarshal([]byte(s.Published()[0].Body), &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"FATAL"}, got.Log.Lines); diff != "" || *got.Log.Settled {
+		t.Errorf("settled is %v, lines (-want +got):\n%s", *got.Log.Settled, diff)
 	}
 }

@@ -80,7 +80,7 @@ func TestTheTaskIsWatched(t *testing.T) {
 			}, run.Interrupted, "AWS took the task away under the command",
 		},
 		{
-			"another container ended", func(task, c map[string]any) {
+			"another container ended", func(task, _ map[string]any) {
 				task["containers"] = append(task["containers"].([]any), map[string]any{"name": "side", "lastStatus": "STOPPED", "runtimeId": "another"})
 			}, run.TimedOut, "the command was interrupted after 3s, its timeout",
 		},

@@ -33,7 +33,7 @@ func paged(f testing.TB) map[string]func(context.Context, *string) error {
 	cfg := server.Config()
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
 	logs, topics, queues, tasks, db := cloudwatchlogs.NewFromConfig(cfg), sns.NewFromConfig(cfg), sqs.NewFromConfig(cfg), ecs.NewFromConfig(cfg), dynamodb.NewFromConfig(cfg)
-	group, stream, topic, table := aws.String("g"), aws.String("s"), aws.String(""), aws.String("ledger")
+	group, stream, table := aws.String("g"), aws.String("s"), aws.String("ledger")
 	ctx := context.Background()
 	must := func(_ any, err error) {
 		if err != nil {
@@ -45,7 +45,7 @@ func paged(f testing.TB) map[string]func(context.Context, *string) error {
 	must(logs.PutLogEvents(ctx, &cloudwatchlogs.PutLogEventsInput{LogGroupName: group, LogStreamName: stream, LogEvents: []logstypes.InputLogEvent{{Timestamp: aws.Int64(1), Message: aws.String("one")}}}))
 	made, err := topics.CreateTopic(ctx, &sns.CreateTopicInput{Name: aws.String("t")})
 	must(nil, err)
-	topic = made.TopicArn
+	topic := made.TopicArn
 	must(topics.Subscribe(ctx, &sns.SubscribeInput{TopicArn: topic, Protocol: aws.String("email"), Endpoint: aws.String("ops@example.com")}))
 	must(queues.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String("q")}))
 	must(tasks.CreateCluster(ctx, &ecs.CreateClusterInput{}))

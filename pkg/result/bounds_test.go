@@ -153,3 +153,19 @@ func TestSubjectOfAnOddName(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// What others word is cut at its end, and keeps its beginning.
+func TestNotesAreBounded(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]string{
+		1 << 10: strings.Repeat("n", 1<<10), 1<<10 + 1: strings.Repeat("n", 1<<10) + "…", 100_000: strings.Repeat("n", 1<<10) + "…",
+	} {
+		var got struct{ Log struct{ Note string } }
+		if err := json.Unmarshal(result.Result{Log: &result.Log{Status: result.LogError, Note: strings.Repeat("n", n)}}.JSON(1<<18), &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.Log.Note != want {
+			t.Errorf("a note of %d characters has %d bytes", n, len(got.Log.Note))
+		}
+	}
+}
