@@ -163,3 +163,60 @@ func TestALedgerThatHangs(t *testing.T) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
+
+// The time of the function ends early enough for the command to end in its own way.
+func TestTimeOfTheFunctionLeavesTimeToEnd(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(in *setup) { in.config.Grace = 3 * time.Second })
+	ctx, cancel := context.WithTimeout(t.Context(), 16*time.Second) // of which it has four
+	defer cancel()
+	_, err := s.executor.Handle(ctx, json.RawMessage(payload(t, map[string]any{"command": sh("trap 'echo bye; exit 3' INT; echo working; sleep 600")})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := s.told[0]
+	if r.Status != run.TimedOut || r.Reason != "the command was interrupted when the time of the function was over" || r.ExitCode == nil || *r.ExitCode != 3 {
+		t.Errorf("%s: %s, with code %v", r.Status, r.Reason, r.ExitCode)
+	}
+}
+
+// A task that is about to stop is no place for a command.
+func TestAStoppingTask(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.sees("DescribeTasks", func(answer map[string]any) {
+		answer["tasks"].([]any)[0].(map[string]any)["desiredStatus"] = "STOPPED"
+	})
+	r := s.exec(t, payload(t, map[string]any{"command": []string{"echo", "x"}}))
+	if want := "task " + run.LastPart(s.task) + " is RUNNING and stopping"; r.Status != run.StartFailed || r.Reason != want || s.Calls("ExecuteCommand") != 0 {
+		t.Errorf("%s: %s, want %s", r.Status, r.Reason, want)
+	}
+}
+
+// Of the reasons why no task can be reached, that counts which may pass.
+func TestWaitsForTheTaskThatComesUp(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(in *setup) { in.config.AgentTime = 50 * time.Millisecond })
+	s.agent(t, "PENDING")
+	s.run(t, false) // newer, and never to be reached
+	r := s.exec(t, payload(t, map[string]any{"command": []string{"echo", "x"}}))
+	want := "the ECS Exec agent of container app in task " + run.LastPart(s.task) + " is PENDING, not RUNNING: the task role needs the four ssmmessages actions, and the network a way to ssmmessages"
+	if r.Status != run.StartFailed || r.Reason != want {
+		t.Errorf("%s: %s\nwant %s", r.Status, r.Reason, want)
+	}
+}
+
+// The containers that AWS puts into a task are none of those to choose from.
+func TestContainersOfAWS(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.sees("DescribeTasks", func(answer map[string]any) {
+		task := answer["tasks"].([]any)[0].(map[string]any)
+		for _, name := range []string{"aws-guardduty-agent-1a2b3c", "ecs-service-connect-4d5e6f"} {
+			task["containers"] = append([]any{map[string]any{"name": name, "lastStatus": "RUNNING", "runtimeId": name}}, task["containers"].([]any)...)
+		}
+	})
+	if r := s.exec(t, payload(t, map[string]any{"command": []string{"echo", "x"}})); r.Status != run.Succeeded || r.Container != "app" {
+		t.Errorf("%s in %s: %s", r.Status, r.Container, r.Reason)
+	}
+}
