@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/google/go-cmp/cmp"
 
@@ -62,5 +63,34 @@ func TestWaitingLeavesTimeToRead(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"FATAL"}, got.Log.Lines); diff != "" || *got.Log.Settled {
 		t.Errorf("settled is %v, lines (-want +got):\n%s", *got.Log.Settled, diff)
+	}
+}
+
+// silent is an ECS that does not say which containers are essential.
+type silent struct{ collect.ECS }
+
+func (s silent) DescribeTaskDefinition(ctx context.Context, in *ecs.DescribeTaskDefinitionInput, o ...func(*ecs.Options)) (*ecs.DescribeTaskDefinitionOutput, error) {
+	out, err := s.ECS.DescribeTaskDefinition(ctx, in, o...)
+	if err == nil {
+		for i := range out.TaskDefinition.ContainerDefinitions {
+			out.TaskDefinition.ContainerDefinitions[i].Essential = nil
+		}
+	}
+	return out, err
+}
+
+// A container of which the definition does not say so is essential
+// (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html).
+func TestEssentialByDefault(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	var told []result.Container
+	c := collect.New(silent{s.ecs}, s.logs, s.book, s.telling(func(r result.Result) error { told = r.Containers; return nil }), s.cfg, slog.New(slog.DiscardHandler))
+	if err := c.Handle(t.Context(), event(t, "failed")); err != nil {
+		t.Fatal(err)
+	}
+	want := []result.Container{{Name: "app", ExitCode: aws.Int(3), Essential: aws.Bool(true)}, {Name: "metrics-sidecar", ExitCode: aws.Int(143), Essential: aws.Bool(true)}}
+	if diff := cmp.Diff(want, told); diff != "" {
+		t.Errorf("containers (-want +got):\n%s", diff)
 	}
 }
