@@ -39,10 +39,12 @@ type stack struct {
 	task string // ARN
 	// build makes an executor of a ledger, which every call of exec has for itself:
 	// a run is begun once.
-	build    func(*ledger.Ledger) *execute.Executor
-	executor *execute.Executor
-	book     *ledger.Ledger
-	metrics  bytes.Buffer
+	build     func(*ledger.Ledger) *execute.Executor
+	publisher publisher
+	config    execute.Config
+	executor  *execute.Executor
+	book      *ledger.Ledger
+	metrics   bytes.Buffer
 
 	mu   sync.Mutex
 	told []result.Result
@@ -88,6 +90,7 @@ func start(t *testing.T, change ...func(*setup)) *stack {
 		}
 		return in.fail
 	})
+	s.publisher, s.config = publish, in.config
 	s.build = func(l *ledger.Ledger) *execute.Executor {
 		return execute.New(server.Config(), l, report.New(l, publish, metric.New(&s.metrics, "errand/jobs/", time.Now), discard), in.config, discard)
 	}

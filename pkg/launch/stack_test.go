@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -60,6 +61,8 @@ type stack struct {
 type wire struct {
 	mu    sync.Mutex
 	calls []string
+	// bodies are what was sent last, by operation.
+	bodies map[string][]byte
 	// broken answers a call in place of AWS, unless it returns nil.
 	broken func(operation string) *answer
 	// instead is what arrives in place of AWS's answer to an operation; nil for a
@@ -67,16 +70,18 @@ type wire struct {
 	instead map[string]*answer
 	// first is called before an operation is.
 	first map[string]func()
+	// hanging gets no answer to these operations, for as long as the caller waits.
+	hanging []string
 }
 
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	if operation == "" {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			return nil, err
-		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
 		form, err := url.ParseQuery(string(body))
 		if err != nil {
 			return nil, err
@@ -85,10 +90,19 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	w.mu.Lock()
 	w.calls = append(w.calls, operation)
+	if w.bodies == nil {
+		w.bodies = map[string][]byte{}
+	}
+	w.bodies[operation] = body
 	broken := w.broken
 	instead, replaced := w.instead[operation]
 	first := w.first[operation]
+	hangs := slices.Contains(w.hanging, operation)
 	w.mu.Unlock()
+	if hangs {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
 	if first != nil {
 		first()
 	}
@@ -128,6 +142,26 @@ func (w *wire) before(operation string, first func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.first = map[string]func(){operation: first}
+}
+
+// hang lets these operations have no answer.
+func (w *wire) hang(operations ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.hanging = operations
+}
+
+// body is the last request of an operation; nil if there was none.
+func (w *wire) body(t *testing.T, operation string) (fields map[string]any) {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if body, ok := w.bodies[operation]; ok {
+		if err := json.Unmarshal(body, &fields); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return fields
 }
 
 // take returns the calls since it was called last.

@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -320,6 +321,8 @@ func TestNoRoom(t *testing.T) {
 	steps(t, []step{
 		{name: "throttled", stands: fresh, do: noRoom(1, false, "no room"), answer: true, changes: off},
 		{name: "failures", stands: fresh, do: noRoom(1, true, "no room"), answer: true, changes: with(off, M{"try": 1})},
+		{name: "as long as is kept", stands: fresh, do: noRoom(1, false, strings.Repeat("a", 500)), answer: true, changes: with(off, M{"answer": strings.Repeat("a", 500)})},
+		{name: "longer than is kept", stands: fresh, do: noRoom(1, false, strings.Repeat("a", 501)), answer: true, changes: with(off, M{"answer": strings.Repeat("a", 497) + "…"})},
 		{name: "no answer keeps the last one", stands: with(fresh, M{"answer": "no room"}), do: noRoom(1, false, ""), answer: true, changes: off},
 		{name: "claimed by somebody else since", stands: with(fresh, M{"claims": 2}), do: noRoom(1, true, "no room"), answer: false},
 		{name: "put off already", stands: dueItem, do: noRoom(1, true, "no room"), answer: false},
@@ -337,6 +340,7 @@ func TestNote(t *testing.T) {
 	steps(t, []step{
 		{name: "an answer", stands: fresh, do: note("", "no room"), changes: M{"answer": "no room"}},
 		{name: "a refusal", stands: fresh, do: note(run.LaunchFailed, "no such cluster"), changes: M{"answer": "no such cluster", "refused": "LAUNCH_FAILED"}},
+		{name: "longer than is kept", stands: fresh, do: note("", strings.Repeat("é", 251)), changes: M{"answer": strings.Repeat("é", 248) + "…"}},
 		{name: "by one of two", stands: with(fresh, M{"claims": 2}), do: note(run.LaunchFailed, "no"), changes: M{"answer": "no", "refused": "LAUNCH_FAILED"}},
 		{name: "nothing", stands: fresh, do: note("", "")},
 		{name: "due", stands: dueItem, do: note(run.LaunchFailed, "no")},
