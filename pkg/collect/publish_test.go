@@ -246,7 +246,7 @@ func TestTheTableIsAwayAfterAStop(t *testing.T) {
 		s := start(t)
 		s.away(func(call) bool { return true })
 		stopped := json.RawMessage(strings.ReplaceAll(string(event(t, "stopped-by-user")), "Task stopped by user", tc.asked))
-		got, err := s.invokeUntil(t, "me", time.Now().Add(2*time.Second), stopped)
+		got, err := s.invokeUntil(t, "me", time.Now().Add(6*time.Second), stopped)
 		if err != nil || len(got) != 2 {
 			t.Fatal(got, err)
 		}

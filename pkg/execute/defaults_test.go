@@ -15,7 +15,7 @@ import (
 // go by them.
 func TestDefaults(t *testing.T) {
 	t.Parallel()
-	want := Config{Cluster: "jobs", AgentTime: 30 * time.Second, Retry: time.Second, Watch: 10 * time.Second, Grace: 5 * time.Second, Drain: 10 * time.Second}
+	want := Config{Cluster: "jobs", AgentTime: 30 * time.Second, Retry: time.Second, Watch: 10 * time.Second, Grace: 5 * time.Second, Drain: 3 * time.Second, Mark: 75 * time.Second}
 	got := New(aws.Config{}, nil, nil, Config{Cluster: "jobs"}, nil).cfg
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Config{}, "Now"), cmpopts.IgnoreTypes(ssmchan.Options{})); diff != "" {
 		t.Errorf("times (-want +got):\n%s", diff)
