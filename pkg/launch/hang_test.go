@@ -17,7 +17,7 @@ func TestALedgerThatHangs(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	s.wire.hang("UpdateItem", "GetItem")
-	answer, err := s.within(t, 4*time.Second, `{"job": "j", "runId": "r-1", "command": ["sleep", "60"]}`)
+	answer, err := s.within(t, 8*time.Second, `{"job": "j", "runId": "r-1", "command": ["sleep", "60"]}`)
 	tasks := s.started(t, "j")
 	if len(tasks) != 1 {
 		t.Fatalf("%d tasks run: %+v, %v", len(tasks), answer, err)
