@@ -349,7 +349,7 @@ def main(build: Path, stack: ExitStack) -> None:
     compact = json.dumps(result, ensure_ascii=False, separators=(",", ":"))
     sizes = [len(compact.encode()), len(text.get("Message", "").encode())]
     check("a long log makes both forms nearly as large as SNS allows", all(255_000 < n < 262_144 for n in sizes), sizes)
-    check("they keep its end", result["log"]["lines"][-1][:5] == "1199 " and "\n1199 é" in text["Message"])
+    check("they keep its end", result["log"]["lines"][-1][:5] == "1199 " and "\n│ 1199 é" in text["Message"])
 
     payload = {"job": "unheard", "runId": "r1", "command": ["true"]}
     task = launch(payload)
