@@ -158,7 +158,7 @@ func TestSubjectOfAnOddName(t *testing.T) {
 func TestNotesAreBounded(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int]string{
-		1 << 10: strings.Repeat("n", 1<<10), 1<<10 + 1: strings.Repeat("n", 1<<10) + "…", 100_000: strings.Repeat("n", 1<<10) + "…",
+		2 << 10: strings.Repeat("n", 2<<10), 2<<10 + 1: strings.Repeat("n", 2<<10) + "…", 100_000: strings.Repeat("n", 2<<10) + "…",
 	} {
 		var got struct{ Log struct{ Note string } }
 		if err := json.Unmarshal(result.Result{Log: &result.Log{Status: result.LogError, Note: strings.Repeat("n", n)}}.JSON(1<<18), &got); err != nil {
