@@ -25,7 +25,7 @@ func one(code *int, stopCode, stoppedReason string) taskevent.Task {
 func TestEveryCodeButZeroFails(t *testing.T) {
 	t.Parallel()
 	for code, means := range map[int]string{
-		-1: " (0xFFFFFFFF)", -1073741510: " (0xC000013A, STATUS_CONTROL_C_EXIT)", 3221225786: " (0xC000013A, STATUS_CONTROL_C_EXIT)", -2147483648: " (0x80000000)", 1: "", 2: "", 125: "", 126: " (the command is not executable)", 127: " (command not found)",
+		-1: " (0xFFFFFFFF)", -1073741510: " (0xC000013A, STATUS_CONTROL_C_EXIT)", 3221225786: " (0xC000013A, STATUS_CONTROL_C_EXIT)", -2147483648: "", 1: "", 2: "", 125: "", 126: " (the command is not executable)", 127: " (command not found)",
 		128: "", 129: " (SIGHUP)", 137: " (SIGKILL)", 143: " (SIGTERM)", 159: " (SIGSYS)", 160: "", 161: "", 162: " (SIGRTMIN+0)", 192: " (SIGRTMIN+30)", 193: "", 255: "",
 	} {
 		want := taskevent.Verdict{
