@@ -109,7 +109,7 @@ func TestExamples(t *testing.T) {
 		"event-job":     {[]string{"LauncherFunctionArn", "LauncherFunctionArn", "RuleDeadLettersArn"}, []string{"import-upload"}},
 		"failure-queue": {[]string{"ResultTopicArn", "ResultTopicArn"}, nil},
 		"live-command": {[]string{
-			"ExecutorFunctionArn", "ExecutorFunctionArn", "ScheduleDeadLettersArn", "ScheduleDeadLettersArn", "ScheduleGroupName", "ScheduleGroupName",
+			"ExecScheduleRoleArn", "ExecutorFunctionArn", "ScheduleDeadLettersArn", "ScheduleGroupName",
 		}, []string{"web-reload"}},
 		"scheduled-job": {[]string{"LauncherFunctionArn", "ScheduleDeadLettersArn", "ScheduleGroupName", "ScheduleRoleArn"}, []string{"billing-daily"}},
 	} {
