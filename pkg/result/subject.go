@@ -13,7 +13,10 @@ const maxSubject = 99
 
 // Subject is the message's subject, which mail and chat show as its title: status and
 // job, and what happened. It is ASCII, at most 99 characters, as SNS takes it.
-func (r Result) Subject() string { return r.bounded().subject() }
+func (r Result) Subject() string {
+	r.Log, r.Payload, r.Command = nil, nil, nil // by far the largest parts, and not in it
+	return r.bounded().subject()
+}
 
 func (r Result) subject() string {
 	begin := ascii(string(r.Status) + " " + cmp.Or(r.Job, "(no job name)") + ": ")
