@@ -1,6 +1,9 @@
 package report
 
 import (
+	"context"
+
+	"errand/pkg/ledger"
 	"errand/pkg/payload"
 	"errand/pkg/result"
 	"errand/pkg/run"
@@ -17,6 +20,28 @@ func Sent(end *result.Result, raw []byte) {
 		end.Source = (*result.Source)(&source)
 	}
 	end.Payload = outline
+}
+
+// maxTold is of how many payloads of one array people are told.
+const maxTold = 100
+
+// Batch tells people of the payloads in an array that was refused, each once, and
+// beside any run, not as one: sent again by itself, it is run. part makes the result
+// of one. Of those that do not say which job they are of, nothing can be told.
+func (r *Reporter) Batch(ctx context.Context, array []byte, part func(raw []byte) (ledger.Delivery, result.Result)) error {
+	for i, raw := range payload.Batch(array) {
+		if i == maxTold {
+			break
+		}
+		d, end := part(raw)
+		if !run.ValidJob(d.Run.Job) {
+			continue
+		}
+		if _, err := r.Beside(ctx, d, end); err != nil {
+			return Untold(end, err)
+		}
+	}
+	return nil
 }
 
 // untold is an end that not everybody was told of. Its text is what people read in
