@@ -314,32 +314,12 @@ func TestEventCasesOfLogs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var tc struct {
-				Event          json.RawMessage
-				TaskDefinition map[string][]struct {
-					Name, Log string
-					Opts      map[string]string
-				}
-			}
+			var tc publicEvent
 			if err := json.Unmarshal(raw, &tc); err != nil {
 				t.Fatal(err)
 			}
 			s := start(t)
-			for family, containers := range tc.TaskDefinition {
-				in := &ecs.RegisterTaskDefinitionInput{Family: &family, Memory: aws.String("512"), NetworkMode: ecstypes.NetworkModeAwsvpc}
-				for _, c := range containers {
-					log := &ecstypes.LogConfiguration{LogDriver: ecstypes.LogDriver(c.Log), Options: c.Opts}
-					if c.Log == "" {
-						log = &ecstypes.LogConfiguration{LogDriver: ecstypes.LogDriverAwslogs, Options: map[string]string{
-							"awslogs-group": "/ecs/" + family, "awslogs-region": "eusc-de-east-1", "awslogs-stream-prefix": "ecs",
-						}}
-					}
-					in.ContainerDefinitions = append(in.ContainerDefinitions, ecstypes.ContainerDefinition{Name: &c.Name, Image: aws.String("local"), LogConfiguration: log})
-				}
-				if _, err := s.ecs.RegisterTaskDefinition(t.Context(), in); err != nil {
-					t.Fatal(err)
-				}
-			}
+			s.registerPublic(t, tc, "eusc-de-east-1")
 			var got result.Result
 			s.cfg.StartedByPrefix = "errand/lab/"
 			c := collect.New(s.ecs, s.logs, s.book, s.telling(func(r result.Result) error { got = r; return nil }), s.cfg, slog.New(slog.DiscardHandler))
